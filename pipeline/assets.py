@@ -1,0 +1,203 @@
+"""The snapshot as a graph of assets (plan → extract, one step a shard → publish), and the views over it.
+
+Dagster's side of the job only: what is done, the modules it calls do.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from pipeline import targets, views
+from pipeline.appstream import Selection
+from pipeline.contract import EXTRACTS, TABLES, Table
+from pipeline.errors import ImageBuildersError
+from pipeline.markdown import to_markdown
+from pipeline.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
+from pipeline.schedules import Windows
+from pipeline.sweep import Sweep
+from pipeline.targets import Target
+from pipeline.warehouse import Extracted, Published, Warehouse
+from pipeline.windows import Window
+
+GROUP = "image_builders"
+SNAPSHOT = "snapshot"
+VIEWS = "views"
+PREVIEW_ROWS = 10
+
+
+class SnapshotConfig(dg.Config):
+    """What to list: boto3's paginator's parameters, which mean what they mean there, for each target."""
+
+    regions: list[str] = []
+    """Regions to look at, in place of the targets file's."""
+    names: list[str] = []
+    """Names: only these image builders; a look so narrowed proves nothing gone."""
+    page_size: int | None = None
+    """PageSize: image builders to a page."""
+    max_items: int | None = None
+    """MaxItems: image builders at most."""
+    starting_token: str | None = None
+    """StartingToken: where an earlier listing stopped, its `resume_token`."""
+    shards: int = 1
+    """Steps to split the targets into, for executors that run steps on several machines."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The targets of one extract step."""
+
+    name: str
+    targets: tuple[Target, ...]
+    selection: Selection
+    concurrency: int
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors with a sentence for the user fail the step with that sentence, and are not tried again."""
+    try:
+        yield
+    except ImageBuildersError as error:
+        metadata = {"exit_code": error.exit_code, "error": type(error).__name__}
+        raise dg.Failure(str(error), metadata=metadata, allow_retries=False) from error
+
+
+def column_schema(columns: dict[str, tuple[str, str, bool]]) -> dg.TableSchema:
+    """Dagster's column schema, of type, description and nullability by name."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(name, kind, description, dg.TableColumnConstraints(nullable=nullable))
+            for name, (kind, description, nullable) in columns.items()
+        ]
+    )
+
+
+def table_schema(table: Table) -> dg.TableSchema:
+    """The contract of a table as Dagster's column schema."""
+    return column_schema({c.name: (str(c.type), c.description, c.nullable) for c in table.columns})
+
+
+def build_assets(cadence: str, partitions: Windows) -> list[dg.AssetsDefinition]:
+    """The tables as one graph-backed set, and the views that depend on them."""
+
+    @dg.op(out=dg.DynamicOut(Shard), description="Which accounts and regions, in how many shards.")
+    def plan(
+        context: dg.OpExecutionContext,
+        config: SnapshotConfig,
+        aws: AwsResource,
+        warehouse: WarehouseResource,
+        clock: ClockResource,
+    ) -> Iterator[dg.DynamicOutput[Shard]]:
+        with told():
+            Window.of_key(cadence, context.partition_key).require_open(cadence, clock.now())
+            selection = Selection(tuple(config.names), config.page_size, config.max_items, config.starting_token)
+            warehouse.open().storage.check()
+            planned = targets.plan(aws.session(), config.regions)
+            selection.require_fits(len(planned.targets))
+        for number in range(max(1, min(config.shards, len(planned.targets)))):
+            name = f"{context.run_id}-{number}"
+            mine = planned.targets[number :: config.shards]
+            yield dg.DynamicOutput(Shard(name, mine, selection, planned.concurrency), mapping_key=str(number))
+
+    @dg.op(description="A look at every target of a shard, each on its own; whole looks go to the scratch folder.")
+    def extract(
+        context: dg.OpExecutionContext,
+        shard: Shard,
+        aws: AwsResource,
+        warehouse: WarehouseResource,
+        clock: ClockResource,
+        progress: ProgressResource,
+    ) -> Extracted:
+        with told(), warehouse.open().stage(shard.name) as (stream, sink):
+            sweep = Sweep(
+                aws.session(),
+                clock.now,
+                shard.selection,
+                aws.patience,
+                shard.concurrency,
+                context.run_id,
+                progress.reporter(context.log),
+            )
+            rows = sweep.run(shard.targets, sink)
+        return Extracted(rows, stream)
+
+    @dg.op(
+        out={t.name: dg.Out(dg.Nothing) for t in TABLES},
+        description="The tables of the window, committed in one piece.",
+    )
+    def publish(
+        context: dg.OpExecutionContext,
+        extracted: list[Extracted],
+        warehouse: WarehouseResource,
+        clock: ClockResource,
+    ) -> Iterator[dg.Output[None]]:
+        with told():
+            home = warehouse.open()
+            published = home.publish(Window.of_key(cadence, context.partition_key), extracted, clock.now)
+            for table in TABLES:
+                yield dg.Output(None, table.name, metadata=_metadata(home, published, table, extracted))
+
+    @dg.graph_multi_asset(
+        name=SNAPSHOT,
+        outs={
+            t.name: dg.AssetOut(
+                description=f"{t.grain} Key: {', '.join(t.key)}.",
+                dagster_type=dg.Nothing,
+                metadata={"dagster/column_schema": table_schema(t)},
+                kinds={"parquet"},
+                group_name=GROUP,
+            )
+            for t in TABLES
+        },
+        partitions_def=partitions,
+        config=dg.ConfigMapping(
+            config_fn=lambda config: {"plan": {"config": config}},
+            config_schema=SnapshotConfig.to_config_schema().as_field(),
+        ),
+    )
+    def snapshot() -> dict[str, Any]:
+        outs = publish(plan().map(extract).collect())
+        return {t.name: getattr(outs, t.name) for t in TABLES}
+
+    @dg.asset(
+        name=VIEWS,
+        deps=[t.name for t in TABLES],
+        partitions_def=partitions,
+        group_name=GROUP,
+        kinds={"duckdb"},
+        description="The DuckDB views over the warehouse, in a file of their own, swapped in whole.",
+    )
+    def build_views(warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+        with told():
+            path = views.build(warehouse.open())
+        listed = [{"view": v.name, "what it tells": v.purpose, "grain": v.grain} for v in views.all_views()]
+        return dg.MaterializeResult(
+            metadata={"views": dg.MetadataValue.md(to_markdown(listed)), "path": path or "in memory (object store)"}
+        )
+
+    return [snapshot, build_views]
+
+
+def _metadata(home: Warehouse, published: Published, table: Table, extracted: list[Extracted]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "dagster/partition_row_count": published.counts[table.name],
+        "dagster/uri": f"{home.location}/{published.paths[table.name]}",
+        "path": dg.MetadataValue.path(f"{home.location}/{published.paths[table.name]}"),
+        "snapshot_id": published.snapshot_id,
+    }
+    if table is EXTRACTS:
+        shown = ("account_id", "region", "status", "complete", "builders", "error_code", "error_message", "later_status")
+        metadata["coverage"] = dg.MetadataValue.md(
+            to_markdown([{k: r.get(k) for k in shown} for r in published.rows])
+        )
+        looked = [r for e in extracted for r in e.rows]
+        metadata["targets"] = len(looked)
+        metadata["targets_not_seen"] = sum(r["status"] != "ok" for r in looked)
+    else:
+        metadata["preview"] = dg.MetadataValue.md(
+            to_markdown(home.head(table, published.snapshot_id, PREVIEW_ROWS).to_pylist())
+        )
+    return metadata

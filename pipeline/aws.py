@@ -1,0 +1,58 @@
+"""boto3 sessions and clients, made the way every part of this project wants them.
+
+Who is looked at, and how a listing runs, are other modules' subjects.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ProfileNotFound
+
+from pipeline import __version__
+from pipeline.errors import ConfigurationError
+
+CONNECT_TIMEOUT = 10
+READ_TIMEOUT = 60
+ATTEMPTS = 5
+
+_MAKING = threading.Lock()
+
+
+def new_session() -> boto3.Session:
+    """A session from boto3's own settings: profiles and AWS_* variables.
+
+    Raises ConfigurationError when the profile does not exist.
+    """
+    try:
+        return boto3.Session(botocore_session=botocore.session.get_session())
+    except ProfileNotFound as error:
+        raise ConfigurationError(f"{error}: set AWS_PROFILE to a profile of your AWS configuration.") from error
+
+
+def client(session: boto3.Session, service: str, region: str, connections: int = 10) -> Any:
+    """A client with this project's timeouts, and with its retries where the user has set none."""
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        max_pool_connections=connections,
+        user_agent_appid=os.environ.get("AWS_SDK_UA_APP_ID", f"image-builders-{__version__}"),
+    )
+    with _MAKING:  # Clients may be shared among threads, but a session must not make two at once.
+        return session.client(service, region_name=region, config=config.merge(_retries(session)))
+
+
+def _retries(session: boto3.Session) -> Config:
+    # A Config outranks the environment and the profile, so what the user set there is left alone.
+    profile = session._session.get_scoped_config()
+    retries: dict[str, Any] = {}
+    if "AWS_RETRY_MODE" not in os.environ and "retry_mode" not in profile:
+        retries["mode"] = "standard"
+    if "AWS_MAX_ATTEMPTS" not in os.environ and "max_attempts" not in profile:
+        retries["total_max_attempts"] = ATTEMPTS
+    return Config(retries=retries) if retries else Config()

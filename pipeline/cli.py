@@ -1,0 +1,235 @@
+"""The command line: demo, snapshot, query, sandbox. What a command does, other modules do; here it is asked and told.
+
+Heavy modules are imported by the command that needs them, so that a typing error is told at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline import __version__
+from pipeline.errors import ConfigurationError, ImageBuildersError
+
+if TYPE_CHECKING:
+    from pipeline.sandbox.server import Sandbox
+    from pipeline.sweep import Progress
+
+DEFAULT_WAREHOUSE = "warehouse"
+SOME_NOT_SEEN = 3
+ENVIRONMENT = """\b
+Settings are environment variables:
+  IMAGE_BUILDERS_WAREHOUSE  the warehouse, a folder or s3:// URI  [warehouse]
+  IMAGE_BUILDERS_TARGETS    the targets file  [targets.yaml if it is there]
+  IMAGE_BUILDERS_CADENCE    daily or hourly windows  [daily]
+  IMAGE_BUILDERS_SCHEDULE   on: Dagster's schedule runs by itself  [off]
+  DAGSTER_HOME              Dagster's instance  [.dagster beside the warehouse]
+  AWS_*                     boto3's own: profile, region, credentials, endpoint
+"""
+
+
+class _Commands(click.Group):
+    """Tells errors that have a sentence for the user in that sentence, with their exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ImageBuildersError as error:
+            click.echo(f"image-builders: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+def warehouse_location() -> str:
+    return os.environ.get("IMAGE_BUILDERS_WAREHOUSE") or DEFAULT_WAREHOUSE
+
+
+@click.group(cls=_Commands, epilog=ENVIRONMENT, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="image-builders")
+def main() -> None:
+    """The warehouse of AWS AppStream 2.0 image builders: snapshots as Parquet, answers in SQL."""
+
+
+@main.command()
+@click.option("--region", "regions", multiple=True, help="A region to look at, in place of the targets file's.")
+@click.option("--name", "names", multiple=True, help="Only this image builder (boto3's Names).")
+@click.option("--page-size", type=click.IntRange(min=1), help="Image builders to a page (boto3's PageSize).")
+@click.option("--max-items", type=click.IntRange(min=1), help="Image builders at most (boto3's MaxItems).")
+@click.option("--starting-token", help="Where an earlier listing stopped: its resume_token (boto3's StartingToken).")
+def snapshot(
+    regions: Sequence[str],
+    names: Sequence[str],
+    page_size: int | None,
+    max_items: int | None,
+    starting_token: str | None,
+) -> None:
+    """Look at every target now, through Dagster, and commit what was seen to the window that is open.
+
+    --region and --name can be given more than once; names, sizes and tokens hold for each target.
+
+    \b
+    Exit codes:
+      0  every target was seen
+      3  committed, but some targets were not seen: their rows of extracts say why
+      1  nothing was committed
+      2  wrong usage or configuration
+    """
+    from pipeline import targets
+    from pipeline.storage import open_storage
+    from pipeline.windows import Window, cadence_of
+
+    cadence = cadence_of(os.environ.get("IMAGE_BUILDERS_CADENCE"))
+    targets.read_file()  # What is wrong with it is told before anything is started.
+    open_storage(warehouse_location()).check()
+    from pipeline.definitions import build_definitions
+    from pipeline.runs import run
+
+    config: dict[str, Any] = {"regions": list(regions), "names": list(names)}
+    options = {"page_size": page_size, "max_items": max_items, "starting_token": starting_token}
+    config |= {name: value for name, value in options.items() if value is not None}
+    window = Window.at(cadence, datetime.now(UTC))
+    with _progress_line() as report:
+        definitions = build_definitions(progress=_terminal_progress(report))
+        outcome = run(definitions, window.key, config, warehouse_location())
+    _tell_snapshot(outcome.snapshot_id)
+    if outcome.not_seen:
+        click.echo(f"{outcome.not_seen} of {outcome.targets} targets were not seen.", err=True)
+        sys.exit(SOME_NOT_SEEN)
+
+
+@main.command()
+@click.argument("sql")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the answer.",
+)
+def query(sql: str, form: str) -> None:
+    """Ask the views a question in DuckDB's SQL. `show tables` lists them, `describe coverage` tells of one."""
+    from pipeline import printing, views
+    from pipeline.warehouse import Warehouse
+
+    answer = views.query(Warehouse(warehouse_location()), sql)
+    form_of = {"table": printing.as_text, "csv": printing.as_csv, "json": printing.as_json}
+    click.echo(form_of[form](answer))
+
+
+@main.command()
+@click.option("--days", type=click.IntRange(min=1), default=7, show_default=True, help="Daily windows to go through.")
+def demo(days: int) -> None:
+    """The whole job on the sandbox: a week of snapshots over real HTTP, then questions and their answers.
+
+    It fills the warehouse with the sandbox's image builders, and refuses one that holds other snapshots.
+    """
+    _require_sandbox()
+    from pipeline.demo import run_demo
+
+    run_demo(warehouse_location(), days, click.echo)
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port on 127.0.0.1; 0 takes a free one.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def sandbox(port: int, command: Sequence[str]) -> None:
+    """Serve an AWS on loopback to try everything against, until stopped; or while COMMAND runs.
+
+    It prints the environment that makes boto3 use it. Clock and faults are changed while it runs:
+
+    \b
+      curl $AWS_ENDPOINT_URL/_sandbox
+      curl $AWS_ENDPOINT_URL/_sandbox -d '{"faults": [{"kind": "deny", "region": "eu-*"}], "advance_seconds": 3600}'
+    """
+    _require_sandbox()
+    from pipeline.sandbox.server import Sandbox
+
+    try:
+        server = Sandbox(port=port)
+    except OSError as error:
+        raise ConfigurationError(f"The sandbox cannot listen on port {port}: {error.strerror}.") from error
+    with server:
+        if command:
+            sys.exit(_run_beside(server, command))
+        for name, value in server.environment.items():
+            click.echo(f"export {name}={value}")
+        sys.stdout.flush()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+
+
+def _run_beside(server: Sandbox, command: Sequence[str]) -> int:
+    from pipeline.instance import prepare_home
+
+    prepare_home(warehouse_location())
+    try:
+        return subprocess.run(command, env=os.environ | server.environment, check=False).returncode
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"There is no command {command[0]}.") from error
+    except KeyboardInterrupt:
+        return 130
+
+
+def _require_sandbox() -> None:
+    try:
+        import cbor2  # noqa: F401
+        import moto.server  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError(
+            f"The sandbox needs packages of its own ({error.name}): pip install 'appstream-image-builders[sandbox]'."
+        ) from error
+
+
+def _tell_snapshot(snapshot_id: str) -> None:
+    from pipeline import printing, views
+    from pipeline.warehouse import Warehouse
+
+    warehouse = Warehouse(warehouse_location())
+    sql = (
+        "select account_id, region, status, complete, builders, pages, retries, error_message, "
+        "later_status, later_error_message, resume_token "
+        f"from extracts where snapshot_id = '{snapshot_id}' order by account_id, region"
+    )
+    told = views.query(warehouse, sql)
+    always = {"account_id", "region", "status", "complete", "builders", "pages"}
+    shown = [n for n in told.column_names if n in always or any(v not in (None, 0) for v in told[n].to_pylist())]
+    click.echo(printing.as_text(told.select(shown)))
+    click.echo(f"Committed snapshot {snapshot_id} to {warehouse.location}")
+
+
+class _progress_line:
+    """A line on the terminal that is written anew; nothing where the output is not a terminal."""
+
+    def __enter__(self) -> Callable[[Progress], None]:
+        return self._report if sys.stderr.isatty() else lambda progress: None
+
+    def _report(self, progress: Progress) -> None:
+        sys.stderr.write(
+            f"\r\x1b[K{progress.done} of {progress.targets} targets, {progress.builders:,} image builders, "
+            f"{progress.failed} not seen"
+        )
+        sys.stderr.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+
+
+def _terminal_progress(report: Callable[[Progress], None]) -> Any:
+    from pipeline.resources import ProgressResource
+
+    class TerminalProgress(ProgressResource):
+        def reporter(self, log: Any) -> Callable[[Progress], None]:
+            return report
+
+    return TerminalProgress()

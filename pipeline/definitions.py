@@ -1,0 +1,47 @@
+"""What Dagster loads: the assets, checks, job and schedule, with their resources and executor.
+
+Loading reads settings from the environment and calls nobody.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from pipeline.assets import build_assets
+from pipeline.checks import build_checks
+from pipeline.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
+from pipeline.schedules import job, schedule, windows
+from pipeline.windows import cadence_of
+
+
+def build_definitions(environ: Mapping[str, str] = os.environ, **overrides: Any) -> dg.Definitions:
+    """The code location. `overrides` take the place of resources: aws, warehouse, clock, progress.
+
+    Raises ConfigurationError for an unknown IMAGE_BUILDERS_CADENCE.
+    """
+    cadence = cadence_of(environ.get("IMAGE_BUILDERS_CADENCE"))
+    partitions = windows(cadence)
+    snapshot_job = job(partitions)
+    resources = {
+        "aws": AwsResource(),
+        "warehouse": WarehouseResource(),
+        "clock": ClockResource(),
+        "progress": ProgressResource(),
+    }
+    return dg.Definitions(
+        assets=build_assets(cadence, partitions),
+        asset_checks=build_checks(cadence),
+        jobs=[snapshot_job],
+        schedules=[schedule(snapshot_job, cadence, environ.get("IMAGE_BUILDERS_SCHEDULE") == "on")],
+        resources=resources | overrides,
+        # A process a step costs seconds a run, and one shard needs none.
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The definitions of the environment that Dagster runs in."""
+    return build_definitions()

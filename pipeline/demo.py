@@ -1,0 +1,145 @@
+"""The whole job on the sandbox: a week of windows over real HTTP, then the questions people ask, and answers.
+
+The sandbox's clock goes through the week, and the pipeline's goes with it, so every window is open when it is
+looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pipeline import printing, views
+from pipeline.contract import TABLES
+from pipeline.definitions import build_definitions
+from pipeline.errors import ConfigurationError
+from pipeline.resources import ClockResource, WarehouseResource
+from pipeline.runs import run
+from pipeline.sandbox.estate import SeededEstate
+from pipeline.sandbox.faults import Fault
+from pipeline.sandbox.server import CONTROL, Clock, Sandbox
+from pipeline.warehouse import Warehouse
+from pipeline.windows import Window
+
+REGIONS = ("us-east-1", "eu-west-1", "ap-northeast-1")
+MARK = ".demo"
+"""A file that says that a warehouse holds the demo's data, which may be thrown away."""
+
+HOUR = 15
+"""The hour of past days at which the demo looks, UTC: people are at work then."""
+
+QUESTIONS = (
+    (
+        "What is there now, and how much of it is running?",
+        """select region, count(*) as builders, count(*) filter (state = 'RUNNING') as running,
+    count(*) filter (not is_imdsv1_disabled) as allow_imdsv1,
+    bool_or(is_last_look_failed) as last_look_failed
+from image_builders_current group by region order by region""",
+    ),
+    (
+        "Which builders were running every time we looked this week?",
+        """select region, name, instance_type, count(*) as times_seen
+from image_builders group by all
+having count(*) = count(*) filter (state = 'RUNNING') and count(*) > 4
+order by region, name limit 5""",
+    ),
+    (
+        "Where could we not look, and when?",
+        """select snapshot_date, region, status, error_message
+from extracts where status <> 'ok' order by snapshot_date, region""",
+    ),
+    (
+        "How well is each target covered?",
+        """select region, last_status, last_success_at, windows, windows_seen, gaps, builders
+from coverage order by region""",
+    ),
+    (
+        "Which builders were there three days ago and are gone now?",
+        """select b.region, b.name, b.state, b.observed_at as last_seen_at
+from image_builders_as_of(now() - interval 3 day) as b
+anti join image_builders_current using (arn) order by b.region, b.name""",
+    ),
+)
+
+
+class SandboxClock(ClockResource):
+    """The time that a sandbox tells."""
+
+    url: str
+
+    def now(self) -> datetime:
+        with urllib.request.urlopen(self.url + CONTROL) as reply:
+            return datetime.fromisoformat(json.load(reply)["now"])
+
+
+def run_demo(location: str, days: int, tell: Callable[[str], None]) -> None:
+    """Fills the warehouse at `location` with `days` daily snapshots, today's the last, and asks it questions.
+
+    Raises ConfigurationError when the warehouse holds anything but an earlier demo.
+    """
+    _make_room(location)
+    now = datetime.now(UTC)
+    clock = Clock()
+    started = time.monotonic()
+    with Sandbox(SeededEstate(now - timedelta(days=days)), clock) as sandbox:
+        os.environ.update(sandbox.environment)
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "IMAGE_BUILDERS_TARGETS"):
+            os.environ.pop(name, None)
+        definitions = build_definitions(
+            {"IMAGE_BUILDERS_CADENCE": "daily"},
+            clock=SandboxClock(url=sandbox.url),
+            warehouse=WarehouseResource(location=location),
+        )
+        tell(f"An AWS on loopback at {sandbox.url}, a warehouse in {location}/, {days} daily windows:\n")
+        for day in range(days - 1, -1, -1):
+            then = (now - timedelta(days=day)).replace(hour=HOUR, minute=0, second=0, microsecond=0)
+            clock.set(now if day == 0 else then)
+            sandbox.appstream.faults[:] = _faults(day)
+            key = Window.at("daily", clock.now()).key
+            outcome = run(definitions, key, {"regions": list(REGIONS)}, location)
+            warehouse = Warehouse(location)
+            told = views.query(warehouse, f"from snapshots where snapshot_id = '{outcome.snapshot_id}'").to_pylist()[0]
+            note = f", {told['retries']} calls tried again" if told["retries"] else ""
+            tell(f"  {key}  {told['targets_seen']} of {told['targets']} targets seen, {told['builders']} builders{note}")
+    tell(f"\nDone in {time.monotonic() - started:.0f} s. Questions, in SQL:")
+    for question, sql in QUESTIONS:
+        tell(f"\n{question}\n\n{_indented(sql)}\n\n{_indented(printing.as_text(views.query(warehouse, sql)))}")
+    tell(
+        f"\nAsk your own:  image-builders query \"from image_builders_current\"\n"
+        f"Or open it:    duckdb {location}/{views.DATABASE}\n"
+        f"Or load it:    pandas.read_parquet(\"{location}/image_builders\")"
+    )
+
+
+def _faults(day: int) -> list[Fault]:
+    """What goes wrong that day: two days out of seven have their troubles, as weeks do."""
+    if day == 3:
+        return [Fault("deny", region="eu-west-1")]
+    if day == 1:
+        return [Fault("short", region="us-east-1", times=1)]
+    return []
+
+
+def _make_room(location: str) -> None:
+    if "://" in location:
+        raise ConfigurationError(f"The demo needs a local folder, and IMAGE_BUILDERS_WAREHOUSE is {location}.")
+    folder = Path(location)
+    if Warehouse(location).snapshots() and not (folder / MARK).exists():
+        raise ConfigurationError(
+            f"The warehouse {location} holds snapshots that are not the demo's: set IMAGE_BUILDERS_WAREHOUSE to "
+            "another folder."
+        )
+    Warehouse(location).storage.check()
+    for table in TABLES:
+        shutil.rmtree(folder / table.name, ignore_errors=True)
+    (folder / MARK).write_text("The demo filled this warehouse, and fills it anew each time.\n", encoding="utf-8")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())

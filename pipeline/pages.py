@@ -1,0 +1,255 @@
+"""The bytes of one reply → one page of image builders as Arrow, whole, or an error that says what is broken.
+
+Two ways lead to the same page. The common one is Arrow's JSON reader in C++. Whatever that one refuses
+(members outside the contract, types that do not fit, bytes that are no page at all) is read once more in
+Python, which can tell the three apart. Nothing here knows HTTP, targets or tables.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import reduce
+from typing import Any, NoReturn
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+
+from pipeline import contract
+from pipeline.errors import MalformedReplyError
+
+_REPLY = pa.schema([("ImageBuilders", pa.list_(contract.BUILDER)), ("NextToken", pa.string())])
+_PARSING = pyarrow.json.ParseOptions(
+    explicit_schema=_REPLY, newlines_in_values=True, unexpected_field_behavior="error"
+)
+_SHOWN = 80
+_INT64 = range(-(2**63), 2**63)
+# What fits both Arrow's microseconds and a Python datetime: the years 1 to 9999.
+_EARLIEST, _LATEST = -62_135_596_800.0, 253_402_300_799.0
+_MOMENTS = [c.source for _, c in contract.api_columns() if c.type == contract.MOMENT and c.source]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a listing.
+
+    `builders` is a struct array of `contract.BUILDER`; `extra`, of the same length, holds as JSON what each
+    builder has beyond it, or null; `rest` is what the reply has beside its builders and its token.
+    """
+
+    builders: pa.StructArray
+    extra: pa.StringArray
+    next_token: str | None
+    rest: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.builders)
+
+    def kept(self, indices: list[int]) -> Page:
+        """The page cut to the given run of indices (as boto3's paginator cuts: at either end only)."""
+        if len(indices) == len(self):
+            return self
+        start = indices[0] if indices else 0
+        return Page(
+            self.builders.slice(start, len(indices)),
+            self.extra.slice(start, len(indices)),
+            self.next_token,
+            self.rest,
+        )
+
+
+def read(body: bytes) -> Page:
+    """Reads the body of a reply of status 200 (AWS JSON 1.1).
+
+    Raises MalformedReplyError for everything that is not one whole page: HTML, an empty or cut-short body, a
+    byte order mark, a missing or null `ImageBuilders`, an error object, a member of another type.
+    """
+    return _read_by_arrow(body) or _read_by_python(body)
+
+
+def from_objects(reply: dict[str, Any]) -> Page:
+    """A page from a reply that is parsed already: builders as dicts, moments as numbers or datetimes.
+
+    Slower than `read`, and what botocore dropped is not in it. Raises MalformedReplyError like `read`.
+    """
+    members = dict(reply)
+    if "__type" in members:
+        _refuse(f"it is an error object: {_show(members)}")
+    listed = members.pop("ImageBuilders", None)
+    token = members.pop("NextToken", None)
+    if not isinstance(listed, list):
+        _refuse(f"ImageBuilders is {_show(listed)}, where a list belongs" if "ImageBuilders" in reply
+                else f"it has no ImageBuilders: {_show(reply)}")  # fmt: skip
+    if not isinstance(token, str | None):
+        _refuse(f"NextToken is {_show(token)}, where a string belongs")
+    known, extra = [], []
+    for index, item in enumerate(listed):
+        builder, beyond = _Builder(item, index).separated()
+        known.append(builder)
+        extra.append(json.dumps(beyond, ensure_ascii=False, default=str) if beyond else None)
+    try:
+        return Page(pa.array(known, contract.BUILDER), pa.array(extra, pa.string()), token or None, members)
+    except UnicodeEncodeError:
+        _refuse("a string in it is not valid Unicode")
+
+
+def member(array: pa.Array, path: str) -> pa.Array:
+    """The array of a member, by its path of structs (`VpcConfig.SubnetIds`); null where a struct is null."""
+    return reduce(pc.struct_field, path.split("."), array)
+
+
+def _read_by_arrow(body: bytes) -> Page | None:
+    # Arrow's reader (26.0) crashes the process on a body of `null`: it gets objects only. It does not check
+    # UTF-8 either.
+    if body[:1] != b"{" or not (body.isascii() or _is_utf8(body)):
+        return None
+    options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(body) + 1)
+    try:
+        reply = pyarrow.json.read_json(pa.BufferReader(body), options, _PARSING)
+    except pa.ArrowInvalid:
+        return None
+    listed = reply["ImageBuilders"]
+    if reply.num_rows != 1 or listed.null_count:
+        return None
+    builders = listed.chunk(0).flatten()
+    if builders.null_count or pc.struct_field(builders, "Name").null_count or not _moments_fit(builders):
+        return None
+    token = reply["NextToken"][0].as_py()
+    return Page(builders, pa.nulls(len(builders), pa.string()), token or None, {})
+
+
+def _read_by_python(body: bytes) -> Page:
+    if not body.strip():
+        _refuse("its body is empty")
+    try:
+        reply = json.loads(body.decode("utf-8"), parse_constant=lambda text: _refuse(f"{text} is not JSON"))
+    except UnicodeDecodeError as error:
+        _refuse(f"it is not UTF-8 ({error.reason} at byte {error.start})")
+    except ValueError as error:
+        _refuse(f"it is not JSON ({error}): {_show(body.decode())}")
+    except RecursionError:
+        _refuse("it nests too deeply")
+    if not isinstance(reply, dict):
+        _refuse(f"it is {_show(reply)}, where an object belongs")
+    return from_objects(reply)
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _moments_fit(builders: pa.StructArray) -> bool:
+    for path in _MOMENTS:
+        seconds = builders
+        for step in path.split("[]."):
+            seconds = member(seconds.flatten() if pa.types.is_list(seconds.type) else seconds, step)
+        fits = pc.and_(pc.greater_equal(seconds, _EARLIEST), pc.less_equal(seconds, _LATEST))
+        if pc.all(fits).as_py() is False:
+            return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """One image builder of a parsed reply, to be split into what the contract knows and the rest."""
+
+    item: Any
+    index: int
+
+    def separated(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        known, extra = self._split(self.item, contract.BUILDER, "")
+        if known is None or known.get("Name") is None:
+            self._misfit("Name", None, "a string")
+        return known, extra
+
+    def _split(self, value: Any, kind: pa.DataType, path: str) -> tuple[Any, Any]:
+        """The part of a value that fits its type, and the part that the contract has no place for."""
+        if value is None:
+            return None, None
+        if pa.types.is_struct(kind):
+            if not isinstance(value, dict):
+                self._misfit(path, value, "an object")
+            names = {field.name for field in kind}
+            known, extra = {}, {k: v for k, v in value.items() if k not in names}
+            for field in kind:
+                if field.name in value:
+                    inner = f"{path}.{field.name}" if path else field.name
+                    known[field.name], beyond = self._split(value[field.name], field.type, inner)
+                    if beyond:
+                        extra[field.name] = beyond
+            return known, extra
+        if pa.types.is_list(kind):
+            if not isinstance(value, list):
+                self._misfit(path, value, "a list")
+            parts = [self._split(v, kind.value_type, f"{path}[{i}]") for i, v in enumerate(value)]
+            return [p[0] for p in parts], {str(i): p[1] for i, p in enumerate(parts) if p[1]}
+        return self._scalar(value, kind, path), None
+
+    def _scalar(self, value: Any, kind: pa.DataType, path: str) -> Any:
+        if pa.types.is_string(kind):
+            if not isinstance(value, str):
+                self._misfit(path, value, "a string")
+        elif pa.types.is_boolean(kind):
+            if not isinstance(value, bool):
+                self._misfit(path, value, "true or false")
+        elif pa.types.is_int64(kind):
+            if type(value) is not int or value not in _INT64:
+                self._misfit(path, value, "a whole number")
+        else:
+            value = self._seconds(value)
+            if value is None:
+                self._misfit(path, self._at(path), "a moment in epoch seconds")
+        return value
+
+    @staticmethod
+    def _seconds(value: Any) -> float | None:
+        """Epoch seconds, or None for what is no moment. ISO 8601 with a zone is taken too, as botocore does."""
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                return None
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                return None
+            # Not .timestamp(): a float subtraction there loses microseconds of far-off years.
+            value = (value - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _EARLIEST <= value <= _LATEST:
+            return None
+        return float(value)
+
+    def _at(self, path: str) -> Any:
+        value = self.item
+        for step in _steps(path):
+            value = value[step]
+        return value
+
+    def _misfit(self, path: str, value: Any, wanted: str) -> NoReturn:
+        name = self.item.get("Name") if isinstance(self.item, dict) else None
+        who = f"image builder {_show(name)}" if isinstance(name, str) else f"image builder {self.index} of the page"
+        _refuse(f"{path or 'the whole'} of {who} is {_show(value)}, where {wanted} belongs")
+
+
+def _steps(path: str) -> Iterator[str | int]:
+    for part in path.split("."):
+        name, *positions = part.split("[")
+        yield name
+        yield from (int(p.rstrip("]")) for p in positions)
+
+
+def _show(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=True, default=str)
+    text = " ".join(text.split())
+    shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return f"'{shown}'" if isinstance(value, str) else shown
+
+
+def _refuse(why: str) -> NoReturn:
+    raise MalformedReplyError(f"AWS answered 200, but the reply is no page of image builders: {why}.")

@@ -1,0 +1,66 @@
+"""Arrow tables for people's eyes and for their programs: a table in the terminal, CSV, JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def as_text(table: pa.Table) -> str:
+    """A table to read: numbers to the right, moments to the second in UTC, nulls empty.
+
+    In a terminal, long texts fold; into a file or a pipe every row is one line.
+    """
+    console = Console()
+    sheet = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for field in table.schema:
+        is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
+        sheet.add_column(Text(field.name), justify="right" if is_number else "left", overflow="fold")
+    for row in table.to_pylist():
+        sheet.add_row(*(Text(_cell(value)) for value in row.values()))
+    if not console.is_terminal:
+        console = Console(width=100_000)
+    with console.capture() as capture:
+        console.print(sheet)
+    lines = (line.rstrip() for line in capture.get().splitlines())
+    count = f"({table.num_rows:,} row{'' if table.num_rows == 1 else 's'})"
+    return "\n".join([*lines, count]) if table.num_columns else "Done."
+
+
+def as_csv(table: pa.Table) -> str:
+    """RFC 4180, with a header; nulls are empty, moments ISO 8601."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(table.column_names)
+    writer.writerows([_plain(value) for value in row.values()] for row in table.to_pylist())
+    return out.getvalue().removesuffix("\r\n")
+
+
+def as_json(table: pa.Table) -> str:
+    """A list of objects; moments are ISO 8601."""
+    return json.dumps(table.to_pylist(), default=_plain, ensure_ascii=False, indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)

@@ -1,0 +1,67 @@
+"""AWS, the warehouse, the clock and who is told of progress, as Dagster resources. Tests and the demo replace them."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import boto3
+import dagster as dg
+
+from pipeline import aws
+from pipeline.appstream import Patience
+from pipeline.sweep import Progress
+from pipeline.warehouse import Warehouse
+
+DEFAULT_WAREHOUSE = "warehouse"
+_LOG_EVERY = 5.0
+
+
+class AwsResource(dg.ConfigurableResource):
+    """boto3 with its own settings, and how patient to be with a page that fails."""
+
+    page_retries: int = Patience.retries
+    page_retry_seconds: float = Patience.seconds
+
+    def session(self) -> boto3.Session:
+        return aws.new_session()
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(self.page_retries, self.page_retry_seconds)
+
+
+class WarehouseResource(dg.ConfigurableResource):
+    """The warehouse at a folder or s3:// URI; IMAGE_BUILDERS_WAREHOUSE, else ./warehouse, where none is given."""
+
+    location: str = ""
+
+    def open(self) -> Warehouse:
+        return Warehouse(self.location or os.environ.get("IMAGE_BUILDERS_WAREHOUSE") or DEFAULT_WAREHOUSE)
+
+
+class ClockResource(dg.ConfigurableResource):
+    """The time. `at`, an ISO 8601 moment with its zone, makes it stand still."""
+
+    at: str = ""
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.at) if self.at else datetime.now(UTC)
+
+
+class ProgressResource(dg.ConfigurableResource):
+    """Who is told how far a sweep has come: by default the run's log, every few seconds."""
+
+    def reporter(self, log: dg.DagsterLogManager) -> Callable[[Progress], None]:
+        last = time.monotonic()
+
+        def report(progress: Progress) -> None:
+            nonlocal last
+            if time.monotonic() - last >= _LOG_EVERY:
+                last = time.monotonic()
+                log.info(
+                    f"{progress.done} of {progress.targets} targets done, {progress.builders} image builders, "
+                    f"{progress.failed} targets not seen"
+                )
+
+        return report

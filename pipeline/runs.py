@@ -1,0 +1,76 @@
+"""One run of the job in this process, on Dagster's instance, and what came of it. For the command line and the demo."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster._core.errors import DagsterInvalidConfigError
+
+from pipeline.contract import EXTRACTS
+from pipeline.errors import ConfigurationError, ImageBuildersError
+from pipeline.instance import prepare_home
+from pipeline.schedules import JOB
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A committed snapshot, and how many targets this run looked at and did not see."""
+
+    snapshot_id: str
+    targets: int
+    not_seen: int
+
+
+class RunFailedError(ImageBuildersError):
+    """The run committed nothing; the message says why, `exit_code` what kind of reason it was."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def run(definitions: dg.Definitions, partition_key: str, config: dict[str, Any], warehouse: str) -> Outcome:
+    """Runs the job for a window. Raises RunFailedError with the failed step's own sentence."""
+    prepare_home(warehouse)
+    with dg.DagsterInstance.get() as instance, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            result = definitions.resolve_job_def(JOB).execute_in_process(
+                instance=instance,
+                partition_key=partition_key,
+                run_config={
+                    "ops": {"snapshot": {"config": config}},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+                raise_on_error=False,
+            )
+        except DagsterInvalidConfigError as error:
+            raise ConfigurationError(" ".join(str(error).split())) from error
+    committed = [
+        e.materialization.metadata
+        for e in result.get_asset_materialization_events()
+        if e.materialization.asset_key == dg.AssetKey(EXTRACTS.name)
+    ]
+    failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
+    if not committed:
+        raise _failed(failures)
+    if failures:
+        # The snapshot is there; what came after it (views, checks) is not, and must not go unsaid.
+        warnings.warn(f"The snapshot is committed, but then: {_failed(failures)}", stacklevel=2)
+    told = {key: value.value for key, value in committed[0].items()}
+    return Outcome(told["snapshot_id"], told["targets"], told["targets_not_seen"])
+
+
+def _failed(failures: list[Any]) -> RunFailedError:
+    for failure in failures:
+        if failure.user_failure_data:
+            metadata = failure.user_failure_data.metadata
+            exit_code = metadata["exit_code"].value if "exit_code" in metadata else 1
+            return RunFailedError(failure.user_failure_data.description or "The run failed.", exit_code)
+    for failure in failures:
+        if failure.error:
+            return RunFailedError(f"The run failed: {failure.error.message.strip()} Dagster's log has the details.")
+    return RunFailedError("The run failed; Dagster's log has the details.")

@@ -1,0 +1,123 @@
+"""What can go wrong with a reply, on request: each kind of fault by its name.
+
+A fault changes the reply that would have been sent; which requests it strikes, it says itself.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP reply. `sent` is how much of the body leaves before the connection is cut; None is all of it.
+
+    `asked_token` is the NextToken that the request came with.
+    """
+
+    status: int
+    body: bytes
+    sent: int | None = None
+    asked_token: str | None = None
+    content_type: str = "application/x-amz-json-1.1"
+
+
+def error(status: int, code: str, message: str, member: str = "message") -> Reply:
+    """An error of the AWS JSON 1.1 protocol."""
+    return Reply(status, json.dumps({"__type": code, member: message}).encode())
+
+
+@dataclass
+class Fault:
+    """A kind of fault and what it strikes: by glob on account and region, by page from 1, so many times."""
+
+    kind: str
+    account: str = "*"
+    region: str = "*"
+    page: int | None = None
+    times: int | None = None
+    value: Any = None
+    struck: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"There is no fault '{self.kind}'; there are: {', '.join(sorted(KINDS))}.")
+
+    def strikes(self, account_id: str, region: str, page: int) -> bool:
+        """Whether it strikes this request; counts it if so."""
+        hit = (
+            fnmatch(account_id, self.account)
+            and fnmatch(region, self.region)
+            and self.page in (None, page)
+            and (self.times is None or self.struck < self.times)
+        )
+        self.struck += hit
+        return hit
+
+    def change(self, reply: Reply) -> Reply:
+        return KINDS[self.kind](reply, self.value)
+
+
+def _edit(reply: Reply, change: Callable[[dict[str, Any]], object]) -> Reply:
+    if reply.status != 200:
+        return reply
+    page = json.loads(reply.body)
+    change(page)
+    return replace(reply, body=json.dumps(page).encode())
+
+
+def _latency(reply: Reply, seconds: float | None) -> Reply:
+    time.sleep(0.05 if seconds is None else seconds)
+    return reply
+
+
+def _each(name: str, value: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda page: [builder.update({name: value}) for builder in page["ImageBuilders"]]
+
+
+def _unknown(page: dict[str, Any]) -> None:
+    for number, builder in enumerate(page["ImageBuilders"]):
+        builder["HibernationMode"] = "ENABLED" if number % 2 else {"Enabled": True, "Since": 1}
+        builder.setdefault("VpcConfig", {})["OutpostArn"] = None if number % 2 else "arn:aws:outposts:::outpost/op-1"
+        for item in builder.get("ImageBuilderErrors", ()):
+            item["Severity"] = 3
+        builder["State"] = "HIBERNATED"
+
+
+KINDS: dict[str, Callable[[Reply, Any], Reply]] = {
+    "latency": _latency,
+    "throttle": lambda reply, _: error(400, "ThrottlingException", "Rate exceeded"),
+    "deny": lambda reply, _: error(
+        400,
+        "com.amazon.coral.service#AccessDeniedException",
+        "User is not authorized to perform: appstream:DescribeImageBuilders",
+        "Message",
+    ),
+    "expire": lambda reply, _: error(
+        400, "ExpiredTokenException", "The security token included in the request is expired"
+    ),
+    "fail": lambda reply, _: error(500, "InternalFailure", "An internal error occurred"),
+    "unavailable": lambda reply, _: Reply(
+        503, b"<html><body>503 Service Unavailable</body></html>", content_type="text/html"
+    ),
+    "reset": lambda reply, _: replace(reply, sent=0),
+    "cut": lambda reply, _: replace(reply, sent=len(reply.body) // 2),
+    "html": lambda reply, _: Reply(200, b"<!doctype html><p>Sign in to the hotel's network", content_type="text/html"),
+    "empty": lambda reply, _: replace(reply, body=b""),
+    "short": lambda reply, _: replace(reply, body=reply.body[: len(reply.body) // 2]),
+    "bom": lambda reply, _: replace(reply, body=b"\xef\xbb\xbf" + reply.body),
+    "missing": lambda reply, _: _edit(reply, lambda page: page.pop("ImageBuilders")),
+    "null": lambda reply, _: _edit(reply, lambda page: page.update(ImageBuilders=None)),
+    "error_object": lambda reply, _: error(200, "InternalFailure", "An internal error occurred"),
+    "repeat_token": lambda reply, token: _edit(reply, lambda page: page.update(NextToken=token or reply.asked_token)),
+    "unknown_members": lambda reply, _: _edit(reply, _unknown),
+    "misfit": lambda reply, _: _edit(reply, _each("RootVolumeConfig", {"VolumeSizeInGb": "200"})),
+    "body": lambda reply, text: replace(reply, body=text if isinstance(text, bytes) else str(text).encode()),
+}
+"""Every kind of fault by its name. `latency` takes seconds, `body` the body to send in place of the page,
+`repeat_token` the token to repeat, or none for the one that the page was asked with."""

@@ -1,0 +1,59 @@
+"""Windows of time: which one is open, and which snapshot belongs to it. The clock is given, never asked here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pipeline.errors import ClosedWindowError, ConfigurationError
+
+CADENCES = {"daily": timedelta(days=1), "hourly": timedelta(hours=1)}
+KEY_FORMATS = {"daily": "%Y-%m-%d", "hourly": "%Y-%m-%d-%H:%M"}
+"""How a window is written as a partition key: Dagster's own formats of daily and hourly partitions."""
+
+GRACE = timedelta(minutes=15)
+"""How long after its end a window still takes a run that started late."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time, UTC, from `start` up to but not including `end`."""
+
+    start: datetime
+    end: datetime
+    key: str
+
+    @property
+    def date(self) -> str:
+        """The Hive key: the day on which the window begins."""
+        return self.start.strftime("%Y-%m-%d")
+
+    @classmethod
+    def of_key(cls, cadence: str, key: str) -> Window:
+        start = datetime.strptime(key, KEY_FORMATS[cadence]).replace(tzinfo=UTC)
+        return cls(start, start + CADENCES[cadence], key)
+
+    @classmethod
+    def at(cls, cadence: str, moment: datetime) -> Window:
+        """The window of a moment."""
+        moment = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        if cadence == "daily":
+            moment = moment.replace(hour=0)
+        return cls.of_key(cadence, moment.strftime(KEY_FORMATS[cadence]))
+
+    def require_open(self, cadence: str, now: datetime) -> None:
+        """Raises ClosedWindowError unless the window is open at `now`, or closed within the grace."""
+        if not self.start <= now < self.end + GRACE:
+            when = "over" if now >= self.end else "not open yet"
+            raise ClosedWindowError(
+                f"Window {self.key} is {when}, and AppStream can be observed only now: "
+                f"launch partition {Window.at(cadence, now).key} instead."
+            )
+
+
+def cadence_of(text: str | None) -> str:
+    """The cadence a setting asks for; daily if it is unset. Raises ConfigurationError."""
+    cadence = text or "daily"
+    if cadence not in CADENCES:
+        raise ConfigurationError(f"IMAGE_BUILDERS_CADENCE is '{cadence}'; it is one of: {', '.join(CADENCES)}.")
+    return cadence

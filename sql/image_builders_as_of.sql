@@ -1,0 +1,74 @@
+-- The image builders as they were at a moment, as far as we had looked by then: what image_builders_current
+-- would have told, at the precision of a window.
+--
+-- Grain: one row per image builder.
+-- Parameters: moment timestamptz
+-- Columns:
+--   image_builders.*: as there
+--   last_look_at: when the target was looked at last, however that went
+--   last_look_status: how that went
+--   is_last_look_failed: whether that look failed, so that the row tells of an earlier one
+
+with looks as (
+    select
+        snapshot_id,
+        account_id,
+        region,
+        status,
+        complete,
+        window_start,
+        case when later_observed_at <= moment then later_observed_at else observed_at end as last_look_at,
+        case when later_observed_at <= moment then later_status else status end as last_look_status
+    from extracts
+    where observed_at <= moment
+),
+
+targets as (
+    select
+        account_id,
+        region,
+        max(case when complete then window_start end) as complete_window,
+        max(last_look_at) as last_look_at,
+        max_by(last_look_status, window_start) as last_look_status
+    from looks
+    group by
+        account_id,
+        region
+),
+
+-- The newest complete look at each target, and every later look that saw some of it.
+sources as (
+    select
+        looks.snapshot_id,
+        targets.*
+    from looks
+    join targets
+        on looks.account_id = targets.account_id and looks.region = targets.region
+    where
+        looks.status = 'ok'
+        and (targets.complete_window is null or looks.window_start >= targets.complete_window)
+),
+
+newest as (
+    select
+        image_builders.arn,
+        max(image_builders.snapshot_id) as snapshot_id
+    from sources
+    join image_builders
+        on
+            sources.snapshot_id = image_builders.snapshot_id
+            and sources.account_id = image_builders.account_id
+            and sources.region = image_builders.region
+    group by image_builders.arn
+)
+
+select
+    image_builders.*,
+    targets.last_look_at,
+    targets.last_look_status,
+    targets.last_look_status <> 'ok' as is_last_look_failed
+from newest
+join image_builders
+    on newest.snapshot_id = image_builders.snapshot_id and newest.arn = image_builders.arn
+join targets
+    on image_builders.account_id = targets.account_id and image_builders.region = targets.region

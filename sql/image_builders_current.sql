@@ -1,0 +1,72 @@
+-- The image builders as they are now, as far as we could look: the newest complete look at each target,
+-- refreshed by any later look that saw some of it. A target that fails keeps its builders, and says so.
+--
+-- Grain: one row per image builder.
+-- Columns:
+--   image_builders.*: as there
+--   last_look_at: when the target was looked at last, however that went
+--   last_look_status: how that went
+--   is_last_look_failed: whether that look failed, so that the row tells of an earlier one
+
+with looks as (
+    select
+        snapshot_id,
+        account_id,
+        region,
+        status,
+        complete,
+        window_start,
+        coalesce(later_observed_at, observed_at) as last_look_at,
+        coalesce(later_status, status) as last_look_status
+    from extracts
+),
+
+targets as (
+    select
+        account_id,
+        region,
+        max(case when complete then window_start end) as complete_window,
+        max(last_look_at) as last_look_at,
+        max_by(last_look_status, window_start) as last_look_status
+    from looks
+    group by
+        account_id,
+        region
+),
+
+-- The newest complete look at each target, and every later look that saw some of it.
+sources as (
+    select
+        looks.snapshot_id,
+        targets.*
+    from looks
+    join targets
+        on looks.account_id = targets.account_id and looks.region = targets.region
+    where
+        looks.status = 'ok'
+        and (targets.complete_window is null or looks.window_start >= targets.complete_window)
+),
+
+newest as (
+    select
+        image_builders.arn,
+        max(image_builders.snapshot_id) as snapshot_id
+    from sources
+    join image_builders
+        on
+            sources.snapshot_id = image_builders.snapshot_id
+            and sources.account_id = image_builders.account_id
+            and sources.region = image_builders.region
+    group by image_builders.arn
+)
+
+select
+    image_builders.*,
+    targets.last_look_at,
+    targets.last_look_status,
+    targets.last_look_status <> 'ok' as is_last_look_failed
+from newest
+join image_builders
+    on newest.snapshot_id = image_builders.snapshot_id and newest.arn = image_builders.arn
+join targets
+    on image_builders.account_id = targets.account_id and image_builders.region = targets.region
