@@ -189,10 +189,17 @@ def _metadata(home: Warehouse, published: Published, table: Table, extracted: li
         "snapshot_id": published.snapshot_id,
     }
     if table is EXTRACTS:
-        shown = ("account_id", "region", "status", "complete", "builders", "error_code", "error_message", "later_status")
-        metadata["coverage"] = dg.MetadataValue.md(
-            to_markdown([{k: r.get(k) for k in shown} for r in published.rows])
+        shown = (
+            "account_id",
+            "region",
+            "status",
+            "complete",
+            "builders",
+            "error_code",
+            "error_message",
+            "later_status",
         )
+        metadata["coverage"] = dg.MetadataValue.md(to_markdown([{k: r.get(k) for k in shown} for r in published.rows]))
         looked = [r for e in extracted for r in e.rows]
         metadata["targets"] = len(looked)
         metadata["targets_not_seen"] = sum(r["status"] != "ok" for r in looked)

@@ -117,9 +117,7 @@ IMAGE_BUILDERS = Table(
         Column("description", TEXT, "The description.", "Description"),
         Column("image_arn", TEXT, "The ARN of the image it was started from.", "ImageArn"),
         Column("state", TEXT, "The state, RUNNING or STOPPED for instance; an open enum.", "State"),
-        Column(
-            "state_change_reason_code", TEXT, "Why the state last changed: the code.", "StateChangeReason.Code"
-        ),
+        Column("state_change_reason_code", TEXT, "Why the state last changed: the code.", "StateChangeReason.Code"),
         Column(
             "state_change_reason_message",
             TEXT,
@@ -255,9 +253,7 @@ CHILDREN = (
         Column(
             "agent_action", TEXT, "What an AI agent would do; an open enum.", "AgentAccessConfig.Settings[].AgentAction"
         ),
-        Column(
-            "permission", TEXT, "Whether it may: ENABLED or DISABLED.", "AgentAccessConfig.Settings[].Permission"
-        ),
+        Column("permission", TEXT, "Whether it may: ENABLED or DISABLED.", "AgentAccessConfig.Settings[].Permission"),
     ),
 )
 
@@ -272,7 +268,7 @@ EXTRACTS = Table(
         Column(
             "status",
             TEXT,
-            "ok, denied, not_enabled, throttled, credentials, network, malformed or error.",
+            "How it went: ok, denied, not_enabled, throttled, credentials, network, malformed or error.",
             nullable=False,
         ),
         Column(

@@ -106,14 +106,16 @@ def run_demo(location: str, days: int, tell: Callable[[str], None]) -> None:
             warehouse = Warehouse(location)
             told = views.query(warehouse, f"from snapshots where snapshot_id = '{outcome.snapshot_id}'").to_pylist()[0]
             note = f", {told['retries']} calls tried again" if told["retries"] else ""
-            tell(f"  {key}  {told['targets_seen']} of {told['targets']} targets seen, {told['builders']} builders{note}")
+            tell(
+                f"  {key}  {told['targets_seen']} of {told['targets']} targets seen, {told['builders']} builders{note}"
+            )
     tell(f"\nDone in {time.monotonic() - started:.0f} s. Questions, in SQL:")
     for question, sql in QUESTIONS:
         tell(f"\n{question}\n\n{_indented(sql)}\n\n{_indented(printing.as_text(views.query(warehouse, sql)))}")
     tell(
-        f"\nAsk your own:  image-builders query \"from image_builders_current\"\n"
+        f'\nAsk your own:  image-builders query "from image_builders_current"\n'
         f"Or open it:    duckdb {location}/{views.DATABASE}\n"
-        f"Or load it:    pandas.read_parquet(\"{location}/image_builders\")"
+        f'Or load it:    pandas.read_parquet("{location}/image_builders")'
     )
 
 

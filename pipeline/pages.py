@@ -22,9 +22,7 @@ from pipeline import contract
 from pipeline.errors import MalformedReplyError
 
 _REPLY = pa.schema([("ImageBuilders", pa.list_(contract.BUILDER)), ("NextToken", pa.string())])
-_PARSING = pyarrow.json.ParseOptions(
-    explicit_schema=_REPLY, newlines_in_values=True, unexpected_field_behavior="error"
-)
+_PARSING = pyarrow.json.ParseOptions(explicit_schema=_REPLY, newlines_in_values=True, unexpected_field_behavior="error")
 _SHOWN = 80
 _INT64 = range(-(2**63), 2**63)
 # What fits both Arrow's microseconds and a Python datetime: the years 1 to 9999.
@@ -67,7 +65,8 @@ def read(body: bytes) -> Page:
     Raises MalformedReplyError for everything that is not one whole page: HTML, an empty or cut-short body, a
     byte order mark, a missing or null `ImageBuilders`, an error object, a member of another type.
     """
-    return _read_by_arrow(body) or _read_by_python(body)
+    page = _read_by_arrow(body)
+    return _read_by_python(body) if page is None else page
 
 
 def from_objects(reply: dict[str, Any]) -> Page:

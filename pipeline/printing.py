@@ -23,7 +23,9 @@ def as_text(table: pa.Table) -> str:
     console = Console()
     sheet = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for field in table.schema:
-        is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
+        is_number = (
+            pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
+        )
         sheet.add_column(Text(field.name), justify="right" if is_number else "left", overflow="fold")
     for row in table.to_pylist():
         sheet.add_row(*(Text(_cell(value)) for value in row.values()))

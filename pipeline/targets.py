@@ -107,7 +107,7 @@ def _checked(session: boto3.Session, regions: Sequence[str]) -> list[str]:
     known = {
         region
         for partition in session.get_available_partitions()
-        for service in ("ec2", "appstream")
+        for service in ("sts", "appstream")
         for region in session.get_available_regions(service, partition)
     }
     for region in regions:

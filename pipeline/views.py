@@ -125,9 +125,7 @@ def of_current_children() -> Iterator[View]:
             f"    on c.{HIVE_KEY} = b.{HIVE_KEY} and c.snapshot_id = b.snapshot_id and c.arn = b.arn"
         )
         grain = table.grain.replace(" per snapshot", " as last seen")
-        yield View(
-            f"{table.name}_current", f"The rows of {table.name} that hold now.", grain, _columns(table), query
-        )
+        yield View(f"{table.name}_current", f"The rows of {table.name} that hold now.", grain, _columns(table), query)
 
 
 def all_views() -> list[View]:
@@ -195,9 +193,7 @@ def create(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:
         connection.execute(f"create view raw.{table.name} as {_scan(table, warehouse.location)}")
     for view in all_views():
         if view.parameters:
-            connection.execute(
-                f"create macro {view.name}({', '.join(view.parameters)}) as table {view.query}"
-            )
+            connection.execute(f"create macro {view.name}({', '.join(view.parameters)}) as table {view.query}")
             continue
         connection.execute(f"create view {view.name} as {view.query}")
         connection.execute(f"comment on view {view.name} is {_quoted(f'{view.purpose} {view.grain}')}")

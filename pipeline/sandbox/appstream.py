@@ -97,9 +97,7 @@ class AppStream:
         account_id, region = self.account_of(scope["key"]), scope["region"]
         page = _decode(parameters.get("NextToken"))[1]
         self.on_page(region, page)
-        reply = replace(
-            self._describe(account_id, region, parameters), asked_token=parameters.get("NextToken")
-        )
+        reply = replace(self._describe(account_id, region, parameters), asked_token=parameters.get("NextToken"))
         with self._lock:
             struck = [f for f in self.faults if f.strikes(account_id, region, page)]
         for fault in struck:
@@ -150,9 +148,7 @@ def _as_cbor(reply: Reply, shape: StructureShape) -> Reply:
     content = json.loads(reply.body)
     if reply.status == 200:
         content = _with_moments(content, shape)
-    return replace(
-        reply, body=cbor2.dumps(content, datetime_as_timestamp=True), content_type="application/cbor"
-    )
+    return replace(reply, body=cbor2.dumps(content, datetime_as_timestamp=True), content_type="application/cbor")
 
 
 def _with_moments(value: Any, shape: Any) -> Any:

@@ -1,0 +1,112 @@
+"""What the tests share: a sandbox on loopback, an environment of their own, a warehouse in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+from pipeline import aws
+from pipeline.appstream import Patience, Selection
+from pipeline.sandbox.estate import Estate, FixedEstate
+from pipeline.sandbox.faults import Fault
+from pipeline.sandbox.server import ACCOUNT, Clock, Sandbox
+from pipeline.sweep import Row, Sweep
+from pipeline.targets import Target
+from pipeline.warehouse import Extracted, Published, Warehouse
+from pipeline.windows import Window
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+"""A moment for clocks to stand at."""
+
+hypothesis.settings.register_profile("shared machine", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("shared machine")
+
+
+def target(region: str = "us-east-1", account_id: str = ACCOUNT) -> Target:
+    return Target(account_id, region, "aws")
+
+
+def builder(name: str, region: str = "us-east-1", account_id: str = ACCOUNT, **members: Any) -> dict[str, Any]:
+    """An image builder of the API with few members."""
+    return {"Name": name, "Arn": target(region, account_id).arn(name), "State": "RUNNING", **members}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the machine's AWS settings, this project's, or another test's working folder."""
+    for name in [n for n in os.environ if n.startswith(("AWS_", "IMAGE_BUILDERS_", "DAGSTER_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    # botocore's pauses between attempts are not what is tested.
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.chdir(tmp_path)
+
+
+StartSandbox = Callable[..., Sandbox]
+
+
+@pytest.fixture
+def start_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartSandbox]:
+    """Starts a sandbox and points boto3 at it."""
+    with ExitStack() as stack:
+
+        def start(estate: Estate | None = None, at: datetime | None = NOON, faults: Sequence[Fault] = ()) -> Sandbox:
+            sandbox = stack.enter_context(Sandbox(estate, Clock(at), faults))
+            for name, value in sandbox.environment.items():
+                monkeypatch.setenv(name, value)
+            return sandbox
+
+        yield start
+
+
+@dataclass
+class Looker:
+    """Looks at a sandbox's targets and publishes what was seen, as the job does, without Dagster."""
+
+    sandbox: Sandbox
+    warehouse: Warehouse
+    cadence: str = "daily"
+    patience: Patience = field(default_factory=lambda: Patience(1, 0))
+
+    def extract(self, *regions: str, **selection: Any) -> Extracted:
+        sweep = Sweep(aws.new_session(), self.sandbox.clock.now, Selection(**selection), self.patience, 4, "run-1")
+        with self.warehouse.stage("run-1-0") as (stream, sink):
+            rows = sweep.run([target(r) for r in regions or ("us-east-1",)], sink)
+        return Extracted(rows, stream)
+
+    def look(self, *regions: str, **selection: Any) -> Row:
+        """The `extracts` row of the first target."""
+        return self.extract(*regions, **selection).rows[0]
+
+    def publish(self, *regions: str, **selection: Any) -> Published:
+        window = Window.at(self.cadence, self.sandbox.clock.now())
+        return self.warehouse.publish(window, [self.extract(*regions, **selection)], self.sandbox.clock.now)
+
+
+@pytest.fixture
+def looker(start_sandbox: StartSandbox, tmp_path: Path) -> Callable[..., Looker]:
+    """A looker at a sandbox with the given builders, by region."""
+
+    def make(*builders: dict[str, Any], **by_region: Sequence[dict[str, Any]]) -> Looker:
+        given = {r.replace("_", "-"): b for r, b in by_region.items()} or {"us-east-1": builders}
+        estate = FixedEstate({(ACCOUNT, region): list(found) for region, found in given.items()})
+        return Looker(start_sandbox(estate), Warehouse(str(tmp_path / "warehouse")))
+
+    return make
+
+
+def estate_of(looker: Looker) -> dict[tuple[str, str], Any]:
+    """The builders of a looker's sandbox, to be changed."""
+    estate = looker.sandbox.appstream.estate
+    assert isinstance(estate, FixedEstate)
+    return estate.by_target

@@ -1,0 +1,155 @@
+"""Targets on their own: what one does never touches another, and each look has its row."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipeline import aws, contract, sweep
+from pipeline.appstream import Patience, Selection
+from pipeline.contract import IMAGE_BUILDERS
+from pipeline.sandbox.faults import Fault
+from pipeline.sweep import Progress, Sweep
+from tests.conftest import NOON, Looker, builder, estate_of, target
+
+A, B = [builder("a")], [builder("b1", "eu-west-1"), builder("b2", "eu-west-1")]
+
+
+def test_a_look_tells_how_it_went(looker: Callable[..., Looker]) -> None:
+    look = looker(*(builder(f"b{i}") for i in range(5)))
+    row = look.look(page_size=2)
+    ids = (row.pop("first_request_id"), row.pop("last_request_id"))
+    assert None not in ids
+    assert ids[0] != ids[1]
+    assert row.pop("botocore_version")
+    assert row == {
+        "account_id": "123456789012",
+        "region": "us-east-1",
+        "status": "ok",
+        "complete": True,
+        "error_code": None,
+        "error_message": None,
+        "started_at": NOON,
+        "observed_at": NOON,
+        "pages": 3,
+        "builders": 5,
+        "duplicates": 0,
+        "retries": 0,
+        "resume_token": None,
+        "contract_version": contract.VERSION,
+        "run_id": "run-1",
+        "extra": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code", "tried_again"),
+    [
+        ("deny", "denied", "AccessDeniedException", 0),
+        ("throttle", "throttled", "ThrottlingException", 1),
+        ("expire", "credentials", "ExpiredTokenException", 0),
+        ("reset", "network", "ConnectionClosedError", 1),
+        ("html", "malformed", "MalformedReply", 1),
+        ("fail", "error", "InternalFailure", 1),
+        ("unavailable", "error", "503", 1),
+    ],
+)
+def test_a_target_that_fails_is_a_row_and_never_touches_another(
+    kind: str, status: str, code: str, tried_again: int, looker: Callable[..., Looker]
+) -> None:
+    look = looker(us_east_1=A, eu_west_1=B)
+    look.sandbox.appstream.faults.append(Fault(kind, region="eu-*"))
+    published = look.publish("eu-west-1", "us-east-1")
+    failed, seen = published.rows
+    assert (failed["region"], failed["status"], failed["error_code"]) == ("eu-west-1", status, code)
+    assert (failed["complete"], failed["builders"], failed["retries"]) == (False, 0, tried_again)
+    assert failed["error_message"]
+    assert (seen["region"], seen["status"], seen["complete"], seen["builders"]) == ("us-east-1", "ok", True, 1)
+    assert look.warehouse.read(IMAGE_BUILDERS, published.snapshot_id)["name"].to_pylist() == ["a"]
+
+
+def test_a_target_that_fails_on_a_later_page_leaves_no_rows(looker: Callable[..., Looker]) -> None:
+    look = looker(us_east_1=A, eu_west_1=B)
+    look.sandbox.appstream.faults.append(Fault("fail", page=2))
+    published = look.publish("eu-west-1", "us-east-1", page_size=1)
+    assert [(r["status"], r["pages"], r["builders"]) for r in published.rows] == [("error", 1, 0), ("ok", 1, 1)]
+    assert published.counts["image_builders"] == 1
+
+
+@pytest.mark.parametrize(
+    ("selection", "complete", "resumes"),
+    [
+        ({}, True, False),
+        ({"page_size": 1}, True, False),
+        ({"max_items": 2}, True, False),
+        ({"max_items": 1}, False, True),
+        ({"names": ("b1", "b2")}, False, False),
+    ],
+)
+def test_only_a_look_from_the_first_page_to_the_last_is_complete(
+    selection: dict[str, Any], complete: bool, resumes: bool, looker: Callable[..., Looker]
+) -> None:
+    row = looker(eu_west_1=B).look("eu-west-1", **selection)
+    assert (row["status"], row["complete"], row["resume_token"] is not None) == ("ok", complete, resumes)
+
+
+def test_a_look_that_goes_on_from_a_token_is_not_complete(looker: Callable[..., Looker]) -> None:
+    look = looker(eu_west_1=B)
+    token = look.look("eu-west-1", max_items=1)["resume_token"]
+    row = look.look("eu-west-1", starting_token=token)
+    assert (row["status"], row["complete"], row["builders"]) == ("ok", False, 1)
+
+
+def test_an_unknown_name_is_the_apis_error(looker: Callable[..., Looker]) -> None:
+    row = looker(*A).look(names=("nobody",))
+    assert (row["status"], row["error_code"]) == ("error", "ResourceNotFoundException")
+    assert row["error_message"] == "Image builder nobody does not exist."
+
+
+def test_no_credentials_are_a_row_too(looker: Callable[..., Looker], monkeypatch: pytest.MonkeyPatch) -> None:
+    look = looker(*A)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    row = look.look()
+    assert (row["status"], row["error_code"]) == ("credentials", "NoCredentialsError")
+
+
+def test_what_a_reply_has_beside_its_builders_is_kept(looker: Callable[..., Looker]) -> None:
+    look = looker(*A)
+    look.sandbox.appstream.faults.append(Fault("body", value='{"ImageBuilders": [], "Region": "moon"}'))
+    assert look.look()["extra"] == '{"Region": "moon"}'
+
+
+@pytest.mark.parametrize("spool_bytes", [sweep.SPOOL_BYTES, 1])
+def test_a_look_is_the_same_whether_it_stays_in_memory_or_not(
+    spool_bytes: int, looker: Callable[..., Looker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "SPOOL_BYTES", spool_bytes)
+    look = looker(*(builder(f"b{i}") for i in range(30)), builder("b3", State="STOPPED"))
+    published = look.publish(page_size=4)
+    told = look.warehouse.read(IMAGE_BUILDERS, published.snapshot_id)
+    assert told["name"].to_pylist() == [f"b{i}" for i in range(30) if i != 3] + ["b3"]
+    assert (published.rows[0]["duplicates"], told["state"].to_pylist()[-1]) == (1, "STOPPED")
+
+
+def test_progress_is_told_page_by_page(looker: Callable[..., Looker]) -> None:
+    look = looker(us_east_1=A, eu_west_1=B)
+    look.sandbox.appstream.faults.append(Fault("deny", region="us-*"))
+    told: list[tuple[int, int, int, int]] = []
+
+    def report(progress: Progress) -> None:
+        told.append((progress.targets, progress.done, progress.failed, progress.builders))
+
+    with look.warehouse.stage("s") as (_, sink):
+        regions = [target("us-east-1"), target("eu-west-1")]
+        Sweep(aws.new_session(), look.sandbox.clock.now, Selection(page_size=1), Patience(0, 0), report=report).run(
+            regions, sink
+        )
+    assert told[-1] == (2, 2, 1, 2)
+    assert len(told) == 4
+
+
+def test_the_sandbox_saw_what_the_rows_tell(looker: Callable[..., Looker]) -> None:
+    look = looker(us_east_1=A, eu_west_1=B)
+    look.publish("eu-west-1", "us-east-1")
+    assert {(c.account_id, c.region) for c in look.sandbox.appstream.calls} == set(estate_of(look))
