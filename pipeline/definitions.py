@@ -23,7 +23,7 @@ def build_definitions(environ: Mapping[str, str] = os.environ, **overrides: Any)
     """
     cadence = cadence_of(environ.get("IMAGE_BUILDERS_CADENCE"))
     partitions = windows(cadence)
-    snapshot_job = job(partitions)
+    snapshot_job = job()
     resources = {
         "aws": AwsResource(),
         "warehouse": WarehouseResource(),

@@ -105,7 +105,9 @@ def run_demo(location: str, days: int, tell: Callable[[str], None]) -> None:
             outcome = run(definitions, key, {"regions": list(REGIONS)}, location)
             warehouse = Warehouse(location)
             told = views.query(warehouse, f"from snapshots where snapshot_id = '{outcome.snapshot_id}'").to_pylist()[0]
-            note = f", {told['retries']} calls tried again" if told["retries"] else ""
+            note = (
+                f", {told['retries']} call{'s' if told['retries'] > 1 else ''} tried again" if told["retries"] else ""
+            )
             tell(
                 f"  {key}  {told['targets_seen']} of {told['targets']} targets seen, {told['builders']} builders{note}"
             )

@@ -37,6 +37,8 @@ class NoSnapshotError(WarehouseError):
 class QueryError(ImageBuildersError):
     """DuckDB refuses the SQL."""
 
+    exit_code = 2
+
 
 class MalformedReplyError(Exception):
     """A reply of status 200 that is not a page of image builders. Tried again, then an error of its target."""

@@ -1,11 +1,12 @@
 """The windows as Dagster's partitions, the job, and its schedule."""
 
-from __future__ import annotations
-
 from typing import TypeAlias
 
 import dagster as dg
 from dagster import DailyPartitionsDefinition, HourlyPartitionsDefinition
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from pipeline.windows import Window
 
 JOB = "image_builders_snapshot"
 FIRST_WINDOW = {"daily": "2026-01-01", "hourly": "2026-01-01-00:00"}
@@ -23,23 +24,27 @@ def windows(cadence: str) -> Windows:
     return kind(start_date=FIRST_WINDOW[cadence], timezone="UTC", end_offset=1)
 
 
-def job(partitions: Windows) -> dg.UnresolvedAssetJobDefinition:
+def job() -> UnresolvedAssetJobDefinition:
     """Everything: the snapshot, its checks, the views."""
     return dg.define_asset_job(
         JOB,
         dg.AssetSelection.all(),
-        partitions_def=partitions,
         description="One snapshot of every image builder of every target, committed, checked, and behind the views.",
     )
 
 
-def schedule(job: dg.UnresolvedAssetJobDefinition, cadence: str, is_on: bool) -> dg.UnresolvedPartitionedAssetScheduleDefinition:  # fmt: skip
+def schedule(job: UnresolvedAssetJobDefinition, cadence: str, is_on: bool) -> dg.ScheduleDefinition:
     """A run in every window. It is off unless asked for: a sandbox or a laptop should not sweep by itself."""
-    at = {"minute_of_hour": MINUTE} | ({"hour_of_day": 0} if cadence == "daily" else {})
-    return dg.build_schedule_from_partitioned_job(
-        job,
+
+    @dg.schedule(
         name="every_window",
-        description=f"A {cadence} snapshot, of the window that is open.",
+        job=job,
+        cron_schedule=f"{MINUTE} {'0' if cadence == 'daily' else '*'} * * *",
+        execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED,
-        **at,
+        description=f"A {cadence} snapshot, of the window that is open.",
     )
+    def every_window(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(partition_key=Window.at(cadence, context.scheduled_execution_time).key)
+
+    return every_window

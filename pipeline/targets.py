@@ -13,7 +13,7 @@ from pathlib import Path
 
 import boto3
 import yaml
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import NoCredentialsError, PartialCredentialsError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline import aws, failures
@@ -113,8 +113,8 @@ def _checked(session: boto3.Session, regions: Sequence[str]) -> list[str]:
     for region in regions:
         if region not in known:
             near = difflib.get_close_matches(region, known, 1)
-            hint = f"did you mean {near[0]}?" if near else "us-east-1 is one that does."
-            raise ConfigurationError(f"AWS has no region '{region}' (as botocore knows it); {hint}")
+            hint = f"; the nearest in name is {near[0]}" if near else ""
+            raise ConfigurationError(f"AWS has no region '{region}', as far as the installed botocore knows{hint}.")
     return list(dict.fromkeys(regions))
 
 
@@ -128,21 +128,26 @@ def _account_id(session: boto3.Session, region: str) -> str:
         return str(aws.client(session, "sts", region).get_caller_identity()["Account"])
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise ConfigurationError(
-            f"AWS credentials are missing ({error}): set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or sign in with the AWS command line."
+            f"AWS credentials are missing ({failures.describe(error).message.rstrip('.')}): set AWS_PROFILE, or "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with the AWS command line."
         ) from error
-    except (BotoCoreError, ClientError) as error:
+    except Exception as error:
         failure = failures.describe(error)
         if failure.status == "credentials":
             fix = "sign in again or renew them, then repeat"
+        elif account_id := _account_of_any_builder(session, region):
+            return account_id
         else:
-            fix = "or set AWS_ACCOUNT_ID to the account's twelve digits, then repeat"
+            fix = "set AWS_ACCOUNT_ID to the account's twelve digits, then repeat"
         raise CredentialsError(
-            f"AWS STS does not say whose credentials these are ({failure.code}: {failure.message}): {fix}."
+            f"AWS STS does not say whose credentials these are ({failure.code}: {failure.message.rstrip('.')}): {fix}."
         ) from error
-    except Exception as error:
-        # botocore's parser errors have no common base: something other than STS answered.
-        raise CredentialsError(
-            f"AWS STS does not say whose credentials these are ({type(error).__name__}: {error}): "
-            "set AWS_ACCOUNT_ID to the account's twelve digits, then repeat."
-        ) from error
+
+
+def _account_of_any_builder(session: boto3.Session, region: str) -> str | None:
+    """The account in a builder's ARN, for endpoints that serve AppStream and no STS; None if that tells nothing."""
+    try:
+        reply = aws.client(session, "appstream", region).describe_image_builders(MaxResults=1)
+        return str(reply["ImageBuilders"][0]["Arn"].split(":")[4]) or None
+    except Exception:
+        return None

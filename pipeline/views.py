@@ -34,6 +34,8 @@ DATABASE = "image_builders.duckdb"
 STORAGE_VERSION = "v1.0.0"
 """DuckDB's oldest stable file format, so that older command lines open the file too."""
 
+_ATTEMPTS = 3
+
 _TYPES = {
     pa.string(): "VARCHAR",
     pa.bool_(): "BOOLEAN",
@@ -66,6 +68,7 @@ def parse(name: str, text: str) -> View:
     if not match:
         raise ValueError(f"sql/{name}.sql does not begin with purpose, grain and columns")
     columns: dict[str, str] = {}
+    column = ""
     for line in match["columns"].splitlines():
         if line.startswith("--     "):
             columns[column] += " " + line.removeprefix("--").strip()
@@ -99,20 +102,25 @@ def of_sql_folder() -> tuple[View, ...]:
 
 
 def of_contract() -> Iterator[View]:
-    """The committed tables under their own names."""
+    """The committed tables under their own names.
+
+    Files come and go while they are read. So that no answer is made of two moments, a view lists the commits
+    once, and first; the rows of a commit are there before it is, and for a while after it is superseded.
+    (An aggregate as a window function would list them twice: DuckDB 2.0 turns it into a self-join.)
+    """
     for table in (EXTRACTS, *DATA_TABLES):
         columns = _columns(table)
         if table is EXTRACTS:
+            names = ", ".join(f"ranked.{name}" for name in columns)
             query = (
-                "select *\nfrom raw.extracts\nwhere snapshot_id in "
-                "(select max(snapshot_id) from raw.extracts group by window_start)"
+                f"select {names}\nfrom (\n    select *, dense_rank() over (partition by window_start order by "
+                "snapshot_id desc) as age\n    from raw.extracts\n) as ranked\nwhere age = 1"
             )
         else:
-            # The commits are bound first: a snapshot that comes between the two listings is not seen at all,
-            # rather than seen without its rows.
             query = (
-                "with committed as (select distinct snapshot_id from extracts)\n"
-                f"select r.*\nfrom committed\njoin raw.{table.name} as r using (snapshot_id)"
+                f"select r.*\nfrom (\n    select max(snapshot_id) as snapshot_id\n    from raw.{EXTRACTS.name}\n"
+                f"    group by window_start\n) as committed\njoin raw.{table.name} as r "
+                "on r.snapshot_id = committed.snapshot_id"
             )
         yield View(table.name, table.grain, table.grain, columns, query)
 
@@ -121,7 +129,7 @@ def of_current_children() -> Iterator[View]:
     """The child tables' `_current`: the child rows of the builders of `image_builders_current`."""
     for table in CHILDREN:
         query = (
-            f"select c.*\nfrom image_builders_current as b\njoin {table.name} as c\n"
+            f"select c.*\nfrom image_builders_current as b\njoin raw.{table.name} as c\n"
             f"    on c.{HIVE_KEY} = b.{HIVE_KEY} and c.snapshot_id = b.snapshot_id and c.arn = b.arn"
         )
         grain = table.grain.replace(" per snapshot", " as last seen")
@@ -152,7 +160,7 @@ def build(warehouse: Warehouse) -> str:
         connection.execute("use views")
         create(connection, warehouse)
         connection.execute("use memory; detach views")
-    os.replace(fresh, target)
+    fresh.replace(target)
     return str(target)
 
 
@@ -176,12 +184,16 @@ def connect(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
 
 def query(warehouse: Warehouse, sql: str) -> pa.Table:
     """The answer to a statement, as Arrow. Raises QueryError with DuckDB's own words, NoSnapshotError."""
-    with connect(warehouse) as connection:
+    for attempt in range(_ATTEMPTS):
         try:
-            answer = connection.sql(sql)
-            return pa.table({}) if answer is None else answer.to_arrow_table()
+            with connect(warehouse) as connection:
+                answer = connection.sql(sql)
+                return pa.table({}) if answer is None else answer.to_arrow_table()
         except duckdb.Error as error:
-            raise QueryError(str(error).strip()) from error
+            # A superseded file that was removed between being listed and being opened is not in the next list.
+            if not isinstance(error, duckdb.IOException) or attempt == _ATTEMPTS - 1:
+                raise QueryError(str(error).strip()) from error
+    raise AssertionError("unreachable")
 
 
 def create(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ ROW_GROUP = 16_384
 
 STALE_AFTER = 24 * 3600.0
 """Seconds after which what a run left in the scratch folder is taken for a dead run's."""
+
+GRACE = 1.0
+"""Seconds between a commit and the removal of what it supersedes: for readers who listed the commits before it."""
 
 _WINDOW_ID = "%Y%m%dT%H%M"
 _MOMENT_ID = "%Y%m%dT%H%M%S%f"
@@ -198,10 +202,12 @@ class Warehouse:
         """Removes superseded snapshots, files without a commit, and what is stale in the scratch folder."""
         committed = self._committed()
         newest = set(self.snapshots())
-        for snapshot_id in committed:
-            if snapshot_id not in newest:
-                # The commit goes first: while it is there, its data must be too.
-                self.storage.remove(self.path(EXTRACTS, snapshot_id))
+        superseded = [i for i in committed if i not in newest]
+        if superseded:
+            time.sleep(GRACE)
+        for snapshot_id in superseded:
+            # The commit goes first: while it is there, its data must be too.
+            self.storage.remove(self.path(EXTRACTS, snapshot_id))
         for table in DATA_TABLES:
             for path in self.storage.list(table.name):
                 if _snapshot_of(path) not in newest:

@@ -9,7 +9,7 @@
 --   last_look_status: how that went
 --   is_last_look_failed: whether that look failed, so that the row tells of an earlier one
 
-with looks as (
+with looks as materialized (
     select
         snapshot_id,
         account_id,
@@ -54,7 +54,7 @@ newest as (
         image_builders.arn,
         max(image_builders.snapshot_id) as snapshot_id
     from sources
-    join image_builders
+    join raw.image_builders
         on
             sources.snapshot_id = image_builders.snapshot_id
             and sources.account_id = image_builders.account_id
@@ -68,7 +68,7 @@ select
     targets.last_look_status,
     targets.last_look_status <> 'ok' as is_last_look_failed
 from newest
-join image_builders
+join raw.image_builders
     on newest.snapshot_id = image_builders.snapshot_id and newest.arn = image_builders.arn
 join targets
     on image_builders.account_id = targets.account_id and image_builders.region = targets.region

@@ -13,7 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from pipeline import aws
+from pipeline import aws, warehouse
 from pipeline.appstream import Patience, Selection
 from pipeline.sandbox.estate import Estate, FixedEstate
 from pipeline.sandbox.faults import Fault
@@ -49,6 +49,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     # botocore's pauses between attempts are not what is tested.
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    # Nor is the pause for readers, but where there are some.
+    monkeypatch.setattr(warehouse, "GRACE", 0.0)
     monkeypatch.chdir(tmp_path)
 
 

@@ -92,12 +92,16 @@ class AppStream:
             return error(400, "UnknownOperationException", f"The sandbox knows {OPERATION} only")
         try:
             parameters = cbor2.loads(body) if is_cbor else json.loads(body or b"{}")
+            start, page = _decode(parameters.get("NextToken"))
+        except _ForeignTokenError:
+            return error(400, "InvalidParameterCombinationException", "NextToken is not one of ours")
         except ValueError as problem:
             return error(400, "SerializationException", str(problem))
         account_id, region = self.account_of(scope["key"]), scope["region"]
-        page = _decode(parameters.get("NextToken"))[1]
         self.on_page(region, page)
-        reply = replace(self._describe(account_id, region, parameters), asked_token=parameters.get("NextToken"))
+        reply = replace(
+            self._describe(account_id, region, parameters, start, page), asked_token=parameters.get("NextToken")
+        )
         with self._lock:
             struck = [f for f in self.faults if f.strikes(account_id, region, page)]
         for fault in struck:
@@ -106,16 +110,12 @@ class AppStream:
             self.calls.append(Call(account_id, region, page, parameters, reply.status))
         return reply
 
-    def _describe(self, account_id: str, region: str, parameters: dict[str, Any]) -> Reply:
+    def _describe(self, account_id: str, region: str, parameters: dict[str, Any], start: int, page: int) -> Reply:
         if unknown := set(parameters) - set(self._operation.input_shape.members):
             return error(400, "SerializationException", f"Unknown parameters: {', '.join(sorted(unknown))}")
         size = parameters.get("MaxResults") or DEFAULT_PAGE
         if not 0 < size <= LARGEST_PAGE:
             return error(400, "InvalidParameterCombinationException", f"MaxResults is {size}, not 1 to {LARGEST_PAGE}")
-        try:
-            start, page = _decode(parameters.get("NextToken"))
-        except ValueError:
-            return error(400, "InvalidParameterCombinationException", "NextToken is not one of ours")
         builders: Sequence[ImageBuilder] = self.estate.builders(account_id, region, self.now())
         if names := parameters.get("Names"):
             by_name = {b["Name"]: b for b in builders}
@@ -129,19 +129,23 @@ class AppStream:
         return Reply(200, json.dumps(result).encode())
 
 
+class _ForeignTokenError(Exception):
+    """A token that was not made here."""
+
+
 def _encode(start: int, page: int) -> str:
     return base64.urlsafe_b64encode(json.dumps({"start": start, "page": page}).encode()).decode()
 
 
 def _decode(token: str | None) -> tuple[int, int]:
-    """Where the page of a token starts, and its number from 1. Raises ValueError for a token not made here."""
+    """Where the page of a token starts, and its number from 1. Raises _ForeignTokenError."""
     if token is None:
         return 0, 1
     try:
         place = json.loads(base64.urlsafe_b64decode(token))
         return int(place["start"]), int(place["page"])
-    except (KeyError, TypeError) as problem:
-        raise ValueError(token) from problem
+    except (KeyError, TypeError, ValueError) as problem:
+        raise _ForeignTokenError(token) from problem
 
 
 def _as_cbor(reply: Reply, shape: StructureShape) -> Reply:

@@ -1,0 +1,116 @@
+"""Which targets there are, and what is said of settings that cannot be."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import aws, targets
+from pipeline.errors import ConfigurationError, CredentialsError
+from pipeline.sandbox.estate import FixedEstate
+from pipeline.sandbox.server import ACCOUNT
+from pipeline.targets import Plan, TargetsFile
+from tests.conftest import StartSandbox, target
+
+
+@pytest.fixture(autouse=True)
+def sandbox(start_sandbox: StartSandbox) -> None:
+    start_sandbox()
+
+
+def plan(*regions: str) -> Plan:
+    return targets.plan(aws.new_session(), regions)
+
+
+def test_the_current_account_in_boto3s_own_region_is_the_default() -> None:
+    assert plan() == Plan((target("us-east-1"),), 32)
+
+
+def test_the_targets_file_names_regions_and_concurrency(tmp_path: Path) -> None:
+    (tmp_path / "targets.yaml").write_text("regions: [eu-west-1, us-gov-west-1]\nconcurrency: 4\n")
+    assert [(t.region, t.partition) for t in plan().targets] == [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov")]
+    assert plan().concurrency == 4
+
+
+def test_options_come_before_the_file_and_are_taken_once(tmp_path: Path) -> None:
+    (tmp_path / "targets.yaml").write_text("regions: [eu-west-1]\n")
+    assert plan("us-east-2", "us-east-2").targets == (target("us-east-2"),)
+
+
+def test_a_file_elsewhere_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.yaml").write_text("")
+    monkeypatch.setenv("IMAGE_BUILDERS_TARGETS", "mine.yaml")
+    assert targets.read_file() == TargetsFile()
+    monkeypatch.setenv("IMAGE_BUILDERS_TARGETS", "gone.yaml")
+    with pytest.raises(ConfigurationError, match=r"IMAGE_BUILDERS_TARGETS names gone.yaml, which does not exist\."):
+        targets.read_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("regions: us-east-1", r"targets.yaml: regions: Input should be a valid list"),
+        ("regions: []", r"targets.yaml: regions: List should have at least 1 item"),
+        ("regions: [1]", r"targets.yaml: regions.0: Input should be a valid string"),
+        ("region: [us-east-1]", r"targets.yaml: region: Extra inputs are not permitted"),
+        ("concurrency: 0", r"targets.yaml: concurrency: Input should be greater than or equal to 1"),
+        ("- us-east-1", r"targets.yaml: the file: Input should be a valid dictionary"),
+        ("regions: [", r"targets.yaml is not YAML: "),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused_by_key(content: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "targets.yaml").write_text(content)
+    with pytest.raises(ConfigurationError, match=said):
+        plan()
+
+
+def test_a_region_that_does_not_exist_is_refused_with_the_nearest_that_does() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"AWS has no region 'us-eastt-1', .*; the nearest in name is us-east-1\."
+    ):
+        plan("us-eastt-1")
+    with pytest.raises(ConfigurationError, match="AWS has no region 'moon'"):
+        plan("eu-west-1", "moon")
+
+
+def test_no_region_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(ConfigurationError, match="No region is set: give --region"):
+        plan()
+
+
+def test_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(ConfigurationError, match="AWS credentials are missing"):
+        plan()
+
+
+def test_a_profile_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(ConfigurationError, match="nobody.*set AWS_PROFILE"):
+        plan()
+
+
+def test_the_account_may_be_known_without_sts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCOUNT_ID", "012345678901")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    assert [t.account_id for t in plan().targets] == ["012345678901"]
+
+
+def test_an_endpoint_without_sts_tells_the_account_by_its_builders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    assert plan().targets == (target("us-east-1"),)
+
+
+def test_sts_that_cannot_be_reached_is_told_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, start_sandbox: StartSandbox
+) -> None:
+    start_sandbox(FixedEstate())
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    with pytest.raises(CredentialsError, match=r"AWS STS does not say .*EndpointConnectionError.* set AWS_ACCOUNT_ID"):
+        plan()
+
+
+def test_an_arn_is_made_as_aws_documents_it() -> None:
+    assert target().arn("n") == f"arn:aws:appstream:us-east-1:{ACCOUNT}:image-builder/n"
