@@ -5,9 +5,13 @@ What a page's bytes mean is `pages`' subject, which targets there are is `target
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +24,19 @@ from pipeline.pages import Page
 
 _OPERATION = "appstream.DescribeImageBuilders"
 _LIST = "ImageBuilders"
-_PAGE = "Page"
+_PAGE, _BODY = "Page", "Body"
+
+GROUP = 8
+"""Pages that are read in one go, while the next as many are fetched."""
+
+_READERS = ThreadPoolExecutor(os.cpu_count(), "read")
+
+_asking = threading.local()
+"""What the handler of a reply must know of the listing that asks for it; it runs on the listing's thread."""
+
+
+class _MisjudgedError(Exception):
+    """A token that was peeked at is not the page's: the page must be read before the next is asked for."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,8 @@ class Listing:
     Iterating yields `Page`s. A page that fails for a passing reason is taken up again at its token, up to
     `patience.retries` times in a row; then what the call raised is raised. Afterwards `resume_token` is boto3's,
     set where `max_items` cut the listing.
+
+    While pages are fetched, those before them are read on another thread: Arrow needs no interpreter for that.
     """
 
     def __init__(self, client: Any, selection: Selection, patience: Patience | None = None) -> None:
@@ -84,19 +102,22 @@ class Listing:
         self._selection = selection
         self._patience = patience or Patience()
         self._tokens: set[int] = set()
+        # The paginator needs to know how many builders a page has only where it is to cut.
+        self._reads_at_once = selection.max_items is not None or selection.starting_token is not None
 
     def __iter__(self) -> Iterator[Page]:
         rest, failed = self._selection, 0
         while True:
             replies = self._paginate(rest)
             try:
-                for reply in replies:
-                    page = self._page(reply)
+                for page in self._in_order(replies):
                     failed = 0
                     yield page
                     rest = _after(rest, page)
                 self.resume_token = replies.resume_token
                 return
+            except _MisjudgedError:
+                self._reads_at_once = True
             except Exception as error:
                 self.retries += failures.retries_made(error)
                 if failed == self._patience.retries or not failures.describe(error).is_transient:
@@ -114,26 +135,86 @@ class Listing:
         names = {"Names": list(selection.names)} if selection.names else {}
         return self._client.get_paginator("describe_image_builders").paginate(PaginationConfig=paging, **names)
 
-    def _page(self, reply: dict[str, Any]) -> Page:
-        told = reply.pop("ResponseMetadata", {})
-        page = reply[_PAGE].kept(reply[_LIST]) if _PAGE in reply else pages.from_objects(reply)
-        if page.next_token is not None:
-            # botocore notices a token that comes twice in a row; a longer circle would go on for ever.
-            token = hash(page.next_token)
-            if token in self._tokens:
-                raise MalformedReplyError("AWS sent the same NextToken twice, so the listing has no end.")
-            self._tokens.add(token)
-        self.pages += 1
-        self.retries += told.get("RetryAttempts", 0)
-        if "RequestId" in told:
-            self.request_ids = [*self.request_ids[:1], told["RequestId"]]
-        return page
+    def _in_order(self, replies: Any) -> Iterator[Page]:
+        """The pages of the replies, a group at a time, each group read while the next is fetched."""
+        fetched = iter(replies)
+        reading: Future[_Read] | None = None
+        is_over = False
+        while not is_over:
+            group, failure = self._fetch(fetched)
+            is_over = failure is not None or len(group) < GROUP
+            before, reading = reading, _READERS.submit(_read_group, group) if group else None
+            if before:
+                yield from self._counted(before.result())
+        if reading:
+            yield from self._counted(reading.result())
+        if failure:
+            raise failure  # It has its place after the pages before it.
+
+    def _fetch(self, fetched: Iterator[dict[str, Any]]) -> tuple[list[dict[str, Any]], Exception | None]:
+        """The next replies, and what came in place of a further one."""
+        group: list[dict[str, Any]] = []
+        _asking.reads_at_once = self._reads_at_once
+        try:
+            group.extend(itertools.islice(fetched, GROUP))
+        except Exception as error:
+            return group, error
+        return group, None
+
+    def _counted(self, read: _Read) -> Iterator[Page]:
+        for told, page in read.pages:
+            if page.next_token is not None:
+                # botocore notices a token that comes twice in a row; a longer circle would go on for ever.
+                token = hash(page.next_token)
+                if token in self._tokens:
+                    raise MalformedReplyError("AWS sent the same NextToken twice, so the listing has no end.")
+                self._tokens.add(token)
+            self.pages += 1
+            self.retries += told.get("RetryAttempts", 0)
+            if "RequestId" in told:
+                self.request_ids = [*self.request_ids[:1], told["RequestId"]]
+            yield page
+        if read.failure:
+            raise read.failure
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The pages of a group of replies, each with what was told beside it, and what ended the reading early."""
+
+    pages: list[tuple[dict[str, Any], Page]]
+    failure: Exception | None = None
+
+
+def _read_group(replies: list[dict[str, Any]]) -> _Read:
+    done: list[tuple[dict[str, Any], Page]] = []
+    try:
+        for reply, page in zip(replies, _pages_of(replies), strict=True):
+            if _BODY in reply and page.next_token != reply["NextToken"]:
+                raise _MisjudgedError
+            done.append((reply.get("ResponseMetadata", {}), page))
+    except Exception as error:
+        return _Read(done, error)
+    return _Read(done)
+
+
+def _pages_of(replies: list[dict[str, Any]]) -> Iterator[Page]:
+    if all(_BODY in reply for reply in replies):
+        yield from pages.read_many([reply[_BODY] for reply in replies])
+        return
+    for reply in replies:
+        if _BODY in reply:
+            yield pages.read(reply[_BODY])
+        elif _PAGE in reply:
+            yield reply[_PAGE].kept(reply[_LIST])
+        else:
+            yield pages.from_objects({name: value for name, value in reply.items() if name != "ResponseMetadata"})
 
 
 def _take_page(
     operation_model: Any, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
 ) -> None:
-    """Reads a page from its bytes and leaves botocore a stub that still pages and truncates rightly.
+    """Takes a page's bytes and leaves botocore a stub that still pages and truncates rightly.
 
     botocore drops members that its model lacks, takes most of a listing's time to parse, and reads a broken
     200 as an empty page. In the stub each builder is its index, so what the paginator keeps says what to keep.
@@ -146,9 +227,15 @@ def _take_page(
         raise MalformedReplyError(f"The connection was cut: {len(body):,} of {int(promised):,} bytes came.")
     # AppStream's model lists CBOR too. Where botocore chooses that, it parses; Listing takes its page as it is.
     if operation_model.service_model.resolved_protocol == "json":
-        page = pages.read(body)
         response_dict["body"] = b"{}"
-        customized_response_dict |= {_LIST: list(range(len(page))), "NextToken": page.next_token, _PAGE: page}
+        customized_response_dict |= _stub(body)
+
+
+def _stub(body: bytes) -> dict[str, Any]:
+    if not getattr(_asking, "reads_at_once", True):
+        return {_LIST: [], "NextToken": pages.peek_token(body), _BODY: body}
+    page = pages.read(body)
+    return {_LIST: list(range(len(page))), "NextToken": page.next_token, _PAGE: page}
 
 
 def _after(selection: Selection, page: Page) -> Selection:

@@ -8,7 +8,8 @@ Python, which can tell the three apart. Nothing here knows HTTP, targets or tabl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
@@ -23,6 +24,7 @@ from pipeline.errors import MalformedReplyError
 
 _REPLY = pa.schema([("ImageBuilders", pa.list_(contract.BUILDER)), ("NextToken", pa.string())])
 _PARSING = pyarrow.json.ParseOptions(explicit_schema=_REPLY, newlines_in_values=True, unexpected_field_behavior="error")
+_TOKEN = re.compile(rb'"NextToken"\s*:\s*"([^"\\]*)"')
 _SHOWN = 80
 _INT64 = range(-(2**63), 2**63)
 # What fits both Arrow's microseconds and a Python datetime: the years 1 to 9999.
@@ -65,8 +67,29 @@ def read(body: bytes) -> Page:
     Raises MalformedReplyError for everything that is not one whole page: HTML, an empty or cut-short body, a
     byte order mark, a missing or null `ImageBuilders`, an error object, a member of another type.
     """
-    page = _read_by_arrow(body)
-    return _read_by_python(body) if page is None else page
+    return next(read_many([body]))
+
+
+def read_many(bodies: Sequence[bytes]) -> Iterator[Page]:
+    """Reads several bodies, in one go where all are as expected: half of Arrow's time goes by the call.
+
+    Raises what `read` does, in the broken page's turn.
+    """
+    if (read_pages := _read_by_arrow(bodies)) is not None:
+        yield from read_pages
+    elif len(bodies) == 1:
+        yield _read_by_python(bodies[0])
+    else:
+        yield from map(read, bodies)
+
+
+def peek_token(body: bytes) -> str | None:
+    """The NextToken of a page before it is read: a good guess, to be held against the page when it is.
+
+    It is looked for beside the list of builders, behind it or before it.
+    """
+    found = _TOKEN.search(body, body.rfind(b"]")) or _TOKEN.search(body, 0, max(0, body.find(b"[")))
+    return found[1].decode("ascii", "replace") or None if found else None
 
 
 def from_objects(reply: dict[str, Any]) -> Page:
@@ -100,24 +123,32 @@ def member(array: pa.Array, path: str) -> pa.Array:
     return reduce(pc.struct_field, path.split("."), array)
 
 
-def _read_by_arrow(body: bytes) -> Page | None:
-    # Arrow's reader (26.0) crashes the process on a body of `null`: it gets objects only. It does not check
-    # UTF-8 either.
-    if body[:1] != b"{" or not (body.isascii() or _is_utf8(body)):
+def _read_by_arrow(bodies: Sequence[bytes]) -> list[Page] | None:
+    if not all(map(_is_for_arrow, bodies)):
         return None
-    options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(body) + 1)
+    text = b"\n".join(bodies) if len(bodies) > 1 else bodies[0]
+    options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(text) + 1)
     try:
-        reply = pyarrow.json.read_json(pa.BufferReader(body), options, _PARSING)
+        replies = pyarrow.json.read_json(pa.BufferReader(text), options, _PARSING)
     except pa.ArrowInvalid:
         return None
-    listed = reply["ImageBuilders"]
-    if reply.num_rows != 1 or listed.null_count:
+    listed = replies["ImageBuilders"]
+    if replies.num_rows != len(bodies) or listed.null_count:
         return None
     builders = listed.chunk(0).flatten()
     if builders.null_count or pc.struct_field(builders, "Name").null_count or not _moments_fit(builders):
         return None
-    token = reply["NextToken"][0].as_py()
-    return Page(builders, pa.nulls(len(builders), pa.string()), token or None, {})
+    extra = pa.nulls(len(builders), pa.string())
+    read_pages, start = [], 0
+    for size, token in zip(pc.list_value_length(listed).to_pylist(), replies["NextToken"].to_pylist(), strict=True):
+        read_pages.append(Page(builders.slice(start, size), extra.slice(start, size), token or None, {}))
+        start += size
+    return read_pages
+
+
+def _is_for_arrow(body: bytes) -> bool:
+    # Arrow's reader (26.0) crashes the process on a body of `null`: it gets objects only. Nor does it check UTF-8.
+    return body[:1] == b"{" and (body.isascii() or _is_utf8(body))
 
 
 def _read_by_python(body: bytes) -> Page:
@@ -149,8 +180,9 @@ def _moments_fit(builders: pa.StructArray) -> bool:
         seconds = builders
         for step in path.split("[]."):
             seconds = member(seconds.flatten() if pa.types.is_list(seconds.type) else seconds, step)
-        fits = pc.and_(pc.greater_equal(seconds, _EARLIEST), pc.less_equal(seconds, _LATEST))
-        if pc.all(fits).as_py() is False:
+        # Arrow's reader takes NaN and Infinity for numbers; the extremes pass over the former.
+        least, most = (end.as_py() for end in pc.min_max(seconds).values())
+        if least is not None and not _EARLIEST <= least <= most <= _LATEST or pc.any(pc.is_nan(seconds)).as_py():
             return False
     return True
 

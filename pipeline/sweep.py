@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 import boto3
 import botocore
@@ -27,8 +27,8 @@ from pipeline.normalize import LOOKED
 from pipeline.pages import Page
 from pipeline.targets import Target
 
-SPOOL_BYTES = 8 * 2**20
-"""What a target's look may hold in memory before it moves to a temporary file."""
+SPOOL_ROWS = 8192
+"""Builders, of a kilobyte or so each, that a target's look may hold in memory before they move to a file."""
 
 Row = dict[str, Any]
 
@@ -64,6 +64,7 @@ class Sweep:
     concurrency: int = 32
     run_id: str | None = None
     report: Callable[[Progress], None] = lambda progress: None
+    _clients: dict[Target, Any] = field(default_factory=dict, repr=False)
 
     def run(self, targets: Sequence[Target], sink: pa.ipc.RecordBatchStreamWriter) -> list[Row]:
         """Looks at every target; the rows of those that were seen go to `sink` (schema `LOOKED`), whole ones only.
@@ -86,21 +87,20 @@ class Sweep:
         return [rows[target] for target in targets]
 
     def _look(self, target: Target, progress: Progress) -> _Look:
-        started, spool = self.now(), _Spool()
+        started, spool = self.now(), _Spool(target)
         listing: Listing | None = None
         rest: dict[str, Any] = {}
         failure: failures.Failure | None = None
         builders = duplicates = 0
         try:
-            client = appstream.client(self.session, target.region)
-            listing = Listing(client, self.selection, self.patience)
+            listing = Listing(self._client(target), self.selection, self.patience)
             for page in listing:
                 rest |= page.rest
-                spool.write(_looked(target, page, self.now()))
+                spool.write(page, self.now())
                 builders += len(page)
                 progress.add(builders=len(page))
                 self.report(progress)
-            duplicates = spool.keep_later_of_duplicates()
+            duplicates = spool.finish()
         except Exception as error:
             failure = failures.describe(error)
             spool.drop()
@@ -130,6 +130,11 @@ class Sweep:
             },
         )
 
+    def _client(self, target: Target) -> Any:
+        if target not in self._clients:
+            self._clients[target] = appstream.client(self.session, target.region)
+        return self._clients[target]
+
 
 @dataclass(frozen=True)
 class _Look:
@@ -137,29 +142,38 @@ class _Look:
     row: Row
 
 
-def _looked(target: Target, page: Page, observed_at: datetime) -> pa.RecordBatch:
-    rows = len(page)
-    arn = pc.struct_field(page.builders, "Arn")
+def looked(target: Target, pages: Sequence[tuple[Page, datetime]]) -> pa.RecordBatch:
+    """The image builders of pages of a target, with the moment at which each page was received, as `LOOKED`."""
+    builders = pa.concat_arrays([page.builders for page, _ in pages])
+    arn = pc.struct_field(builders, "Arn")
     if arn.null_count:
-        names = pc.struct_field(page.builders, "Name")
+        names = pc.struct_field(builders, "Name")
         arn = pc.coalesce(arn, pc.binary_join_element_wise(target.arn(""), names, ""))
     columns = [
-        pa.repeat(target.account_id, rows),
-        pa.repeat(target.region, rows),
-        pa.repeat(pa.scalar(observed_at, contract.MOMENT), rows),
+        pa.repeat(target.account_id, len(builders)),
+        pa.repeat(target.region, len(builders)),
+        pa.concat_arrays([pa.repeat(pa.scalar(moment, contract.MOMENT), len(page)) for page, moment in pages]),
         arn,
-        page.builders,
-        page.extra,
+        builders,
+        pa.concat_arrays([page.extra for page, _ in pages]),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=LOOKED)
 
 
 class _Spool:
-    """The rows of one look until it is known to be whole: in memory, and on disk once they are many."""
+    """The rows of one look until it is known to be whole: in memory, and on disk once they are many.
 
-    def __init__(self) -> None:
-        self._file: Any = None
+    Pages are written, the spool is finished, then its batches, few and large, can be read.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._pages: list[tuple[Page, datetime]] = []
+        self._rows = 0
+        self._last: list[pa.RecordBatch] = []
+        self._file: IO[bytes] | None = None
         self._writer: pa.ipc.RecordBatchStreamWriter | None = None
+        # Eight bytes a builder, not its ARN, so that a large account does not need large memory.
         self._hashes = array.array("q")
 
     def __enter__(self) -> _Spool:
@@ -168,38 +182,58 @@ class _Spool:
     def __exit__(self, *_: object) -> None:
         self.drop()
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        if self._writer is None:
-            self._file = tempfile.SpooledTemporaryFile(SPOOL_BYTES)
-            self._writer = pa.ipc.new_stream(self._file, LOOKED)
-        self._writer.write_batch(batch)
-        # Eight bytes a builder, not its ARN, so that a large account does not need large memory.
-        self._hashes.extend(map(hash, batch["arn"].to_pylist()))
+    def write(self, page: Page, observed_at: datetime) -> None:
+        self._pages.append((page, observed_at))
+        self._rows += len(page)
+        if self._rows >= SPOOL_ROWS:
+            self._spill(self._batch())
+
+    def finish(self) -> int:
+        """Drops all but the last row of each ARN; returns how many rows went."""
+        if self._pages:
+            self._last = [self._batch()]
+        rows = len(self._hashes)
+        hashes = pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(self._hashes)])
+        if self._writer:
+            for batch in self._last:
+                self._spill(batch)
+            self._last = []
+            self._writer.close()
+        return 0 if pc.count_distinct(hashes).as_py() == rows else self._keep_later_of_duplicates()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """What was written, in order; afterwards nothing more can be."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._file:
             self._file.seek(0)
             yield from pa.ipc.open_stream(self._file)
+        yield from self._last
 
     def drop(self) -> None:
         if self._file is not None:
             self._file.close()
-        self._file = self._writer = None
+        self._pages, self._last, self._file, self._writer = [], [], None, None
 
-    def keep_later_of_duplicates(self) -> int:
-        """Drops all but the last row of each ARN; returns how many rows went."""
-        rows = len(self._hashes)
-        hashes = pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(self._hashes)])
-        if pc.count_distinct(hashes).as_py() == rows:
-            return 0
+    def _batch(self) -> pa.RecordBatch:
+        """What is pending, its ARNs taken note of."""
+        batch = looked(self._target, self._pages)
+        self._hashes.extend(map(hash, batch["arn"].to_pylist()))
+        self._pages, self._rows = [], 0
+        return batch
+
+    def _spill(self, batch: pa.RecordBatch) -> None:
+        if self._writer is None:
+            self._file = tempfile.TemporaryFile(buffering=2**20)
+            self._writer = pa.ipc.new_stream(self._file, LOOKED)
+        self._writer.write_batch(batch)
+
+    def _keep_later_of_duplicates(self) -> int:
         last = {arn: row for row, arn in enumerate(a for b in self.batches() for a in b["arn"].to_pylist())}
-        kept, start = _Spool(), 0
+        kept, start = _Spool(self._target), 0
         for batch in self.batches():
             keep = [last[arn] == start + row for row, arn in enumerate(batch["arn"].to_pylist())]
-            kept.write(batch.filter(pa.array(keep, pa.bool_())))
+            kept._spill(batch.filter(pa.array(keep, pa.bool_())))
             start += len(keep)
+        if kept._writer:
+            kept._writer.close()
         self.drop()
-        self._file, self._writer = kept._file, kept._writer
-        return rows - len(last)
+        self._file = kept._file
+        return start - len(last)

@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -151,11 +152,11 @@ class Warehouse:
                     writers[table.name].write_table(rows)
                 counts[table.name] += rows.num_rows
 
+            pool = stack.enter_context(ThreadPoolExecutor())  # Arrow writes without the interpreter.
             for looked in self._staged(streams):
                 merge.saw(looked)
                 tables = normalize(looked, snapshot_id)
-                for table in DATA_TABLES:
-                    write(table, tables[table.name])
+                list(pool.map(write, DATA_TABLES, [tables[t.name] for t in DATA_TABLES]))
             if earlier and merge.keeps_earlier:
                 for table in DATA_TABLES:
                     for rows in self._kept(table, earlier, merge, snapshot_id):

@@ -120,11 +120,11 @@ def test_what_a_reply_has_beside_its_builders_is_kept(looker: Callable[..., Look
     assert look.look()["extra"] == '{"Region": "moon"}'
 
 
-@pytest.mark.parametrize("spool_bytes", [sweep.SPOOL_BYTES, 1])
+@pytest.mark.parametrize("spool_rows", [sweep.SPOOL_ROWS, 1])
 def test_a_look_is_the_same_whether_it_stays_in_memory_or_not(
-    spool_bytes: int, looker: Callable[..., Looker], monkeypatch: pytest.MonkeyPatch
+    spool_rows: int, looker: Callable[..., Looker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "SPOOL_BYTES", spool_bytes)
+    monkeypatch.setattr(sweep, "SPOOL_ROWS", spool_rows)
     look = looker(*(builder(f"b{i}") for i in range(30)), builder("b3", State="STOPPED"))
     published = look.publish(page_size=4)
     told = look.warehouse.read(IMAGE_BUILDERS, published.snapshot_id)

@@ -1,0 +1,1 @@
+"""Speed and memory, side by side on one endpoint in one run, as ratios. `make bench` prints the table."""
