@@ -26,7 +26,7 @@ _OPERATION = "appstream.DescribeImageBuilders"
 _LIST = "ImageBuilders"
 _PAGE, _BODY = "Page", "Body"
 
-GROUP = 8
+GROUP = 16
 """Pages that are read in one go, while the next as many are fetched."""
 
 _READERS = ThreadPoolExecutor(os.cpu_count(), "read")

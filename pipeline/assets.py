@@ -61,7 +61,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except ImageBuildersError as error:
-        metadata = {"exit_code": error.exit_code, "error": type(error).__name__}
+        metadata: dict[str, Any] = {"exit_code": error.exit_code, "error": type(error).__name__}
         raise dg.Failure(str(error), metadata=metadata, allow_retries=False) from error
 
 

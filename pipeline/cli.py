@@ -69,7 +69,7 @@ def snapshot(
     max_items: int | None,
     starting_token: str | None,
 ) -> None:
-    """Look at every target now, through Dagster, and commit what was seen to the window that is open.
+    r"""Look at every target now, through Dagster, and commit what was seen to the window that is open.
 
     --region and --name can be given more than once; names, sizes and tokens hold for each target.
 
@@ -94,7 +94,7 @@ def snapshot(
     options = {"page_size": page_size, "max_items": max_items, "starting_token": starting_token}
     config |= {name: value for name, value in options.items() if value is not None}
     window = Window.at(cadence, datetime.now(UTC))
-    with _progress_line() as report:
+    with _ProgressLine() as report:
         definitions = build_definitions(progress=_terminal_progress(report))
         outcome = run(definitions, window.key, config, warehouse_location())
     _tell_snapshot(outcome.snapshot_id)
@@ -140,7 +140,7 @@ def demo(days: int) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port on 127.0.0.1; 0 takes a free one.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def sandbox(port: int, command: Sequence[str]) -> None:
-    """Serve an AWS on loopback to try everything against, until stopped; or while COMMAND runs.
+    r"""Serve an AWS on loopback to try everything against, until stopped; or while COMMAND runs.
 
     It prints the environment that makes boto3 use it. Clock and faults are changed while it runs:
 
@@ -207,7 +207,7 @@ def _tell_snapshot(snapshot_id: str) -> None:
     click.echo(f"Committed snapshot {snapshot_id} to {warehouse.location}")
 
 
-class _progress_line:
+class _ProgressLine:
     """A line on the terminal that is written anew; nothing where the output is not a terminal."""
 
     def __enter__(self) -> Callable[[Progress], None]:

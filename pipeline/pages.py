@@ -182,7 +182,9 @@ def _moments_fit(builders: pa.StructArray) -> bool:
             seconds = member(seconds.flatten() if pa.types.is_list(seconds.type) else seconds, step)
         # Arrow's reader takes NaN and Infinity for numbers; the extremes pass over the former.
         least, most = (end.as_py() for end in pc.min_max(seconds).values())
-        if least is not None and not _EARLIEST <= least <= most <= _LATEST or pc.any(pc.is_nan(seconds)).as_py():
+        if least is not None and not _EARLIEST <= least <= most <= _LATEST:
+            return False
+        if pc.any(pc.is_nan(seconds)).as_py():
             return False
     return True
 

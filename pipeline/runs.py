@@ -60,7 +60,7 @@ def run(definitions: dg.Definitions, partition_key: str, config: dict[str, Any],
     if failures:
         # The snapshot is there; what came after it (views, checks) is not, and must not go unsaid.
         warnings.warn(f"The snapshot is committed, but then: {_failed(failures)}", stacklevel=2)
-    told = {key: value.value for key, value in committed[0].items()}
+    told: dict[str, Any] = {key: value.value for key, value in committed[0].items()}
     return Outcome(told["snapshot_id"], told["targets"], told["targets_not_seen"])
 
 

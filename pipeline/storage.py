@@ -102,7 +102,7 @@ class _LocalFile:
         os.fsync(self.sink.fileno())
         self.sink.close()
         self._target.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(self._scratch, self._target)
+        self._scratch.rename(self._target)
         _sync_folder(self._target.parent)
 
 

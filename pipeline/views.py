@@ -237,7 +237,7 @@ def _about(warehouse: Warehouse) -> tuple[str, str]:
 def _register(connection: duckdb.DuckDBPyConnection, storage: ObjectStorage) -> None:
     from fsspec.implementations.arrow import ArrowFSWrapper
 
-    class S3(ArrowFSWrapper):
+    class S3(ArrowFSWrapper):  # type: ignore[misc]
         """Arrow's S3 under the name that DuckDB asks for."""
 
         protocol = "s3"

@@ -256,5 +256,5 @@ def test_a_starting_token_is_for_one_target() -> None:
 
 def test_what_a_misfit_says_reaches_the_caller(start_sandbox: StartSandbox) -> None:
     start_sandbox(FixedEstate({(ACCOUNT, "us-east-1"): MANY}), faults=[Fault("misfit")])
-    with pytest.raises(MalformedReplyError, match="RootVolumeConfig.VolumeSizeInGb of image builder 'b00' is '200'"):
+    with pytest.raises(MalformedReplyError, match=r"RootVolumeConfig\.VolumeSizeInGb of image builder 'b00' is '200'"):
         list(Listing(appstream.client(aws.new_session(), "us-east-1"), Selection(), Patience(0, 0)))

@@ -92,7 +92,7 @@ def test_an_expired_token_commits_nothing_where_it_hides_whose_account_it_is(loo
         "<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>The security token included "
         "in the request is expired</Message></Error><RequestId>1</RequestId></ErrorResponse>"
     )
-    with answering(403, refusal) as url:
+    with Answering(403, refusal) as url:
         failed(
             image_builders("snapshot", AWS_ENDPOINT_URL_STS=url),
             1,
@@ -108,7 +108,7 @@ def test_an_expired_token_is_a_row_where_the_account_is_known(look: Looker) -> N
     assert re.search(r"credentials +false +0 +0 +The security token included in the request is expired", done.stdout)
 
 
-class answering:
+class Answering:
     """A server on loopback that gives everyone the same answer."""
 
     def __init__(self, status: int, body: str) -> None:
@@ -142,7 +142,7 @@ class answering:
 
 def test_something_that_is_not_sts_is_told(look: Looker) -> None:
     estate_of(look).clear()
-    with answering(200, "<html>hello") as url:
+    with Answering(200, "<html>hello") as url:
         failed(image_builders("snapshot", AWS_ENDPOINT_URL_STS=url), 1, "AWS STS does not say .* set AWS_ACCOUNT_ID")
 
 
@@ -261,7 +261,7 @@ def test_the_sandbox_prints_the_environment_to_use_it_and_stops_when_told(tmp_pa
     with subprocess.Popen([COMMAND, "sandbox"], stdout=subprocess.PIPE, text=True) as served:
         assert served.stdout
         lines = [served.stdout.readline() for _ in range(7)]
-        environ = dict(re.fullmatch(r"export (\w+)=(.*)\n", line).groups() for line in lines)  # type: ignore[union-attr]
+        environ = dict(re.findall(r"^export (\w+)=(.*)$", "".join(lines), re.MULTILINE))
         with urllib.request.urlopen(environ["AWS_ENDPOINT_URL"] + "/_sandbox") as reply:
             assert json.load(reply)["faults"] == []
         done = image_builders("snapshot", **environ)

@@ -88,7 +88,7 @@ def test_what_the_ui_is_told(run: tuple[Looker, Run]) -> None:
     look, execute = run
     look.sandbox.appstream.faults.append(Fault("deny", region="eu-west-1"))
     made = materializations(execute())
-    told = {k: v.value for k, v in made["image_builder_subnets"].metadata.items()}
+    told: dict[str, Any] = {k: v.value for k, v in made["image_builder_subnets"].metadata.items()}
     assert told["dagster/partition_row_count"] == 2
     assert Path(told["path"]).is_file()
     assert "| subnet_id |" in told["preview"].splitlines()[0]
@@ -96,7 +96,7 @@ def test_what_the_ui_is_told(run: tuple[Looker, Run]) -> None:
     told = {k: v.value for k, v in made["extracts"].metadata.items()}
     assert (told["targets"], told["targets_not_seen"]) == (2, 1)
     assert "| 123456789012 | eu-west-1 | denied | False | 0 | AccessDeniedException |" in told["coverage"]
-    assert "| image_builders_as_of |" in made["views"].metadata["views"].value
+    assert "| image_builders_as_of |" in str(made["views"].metadata["views"].value)
 
 
 def test_every_table_has_its_column_schema_with_descriptions() -> None:
@@ -136,7 +136,7 @@ def test_drift_warns_of_members_and_enum_values_that_are_new(run: tuple[Looker, 
     found = checks(result)["image_builders", "drift"]
     assert result.success
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
-    rows = found.metadata["rows"].value
+    rows = str(found.metadata["rows"].value)
     assert "| member | HibernationMode |  | 2 |" in rows
     assert "| member | VpcConfig.OutpostArn |  | 2 |" in rows
     assert "| enum value | State | HIBERNATED | 2 |" in rows
@@ -187,8 +187,10 @@ def test_a_closed_window_is_refused_and_nothing_is_touched(
     result = execute(key, {"IMAGE_BUILDERS_CADENCE": cadence})
     assert not result.success
     (failure,) = [e.step_failure_data for e in result.all_events if e.is_step_failure]
-    assert failure.user_failure_data.description.startswith(f"Window {key} is over, and AppStream can be observed")
-    assert failure.user_failure_data.description.endswith(f"{instead}.")
+    assert failure.user_failure_data
+    said = str(failure.user_failure_data.description)
+    assert said.startswith(f"Window {key} is over, and AppStream can be observed")
+    assert said.endswith(f"{instead}.")
     assert not [e for e in result.all_events if e.is_step_up_for_retry]
     assert not Path(look.warehouse.location).exists()
     assert look.sandbox.appstream.calls == []
@@ -322,7 +324,7 @@ def test_dg_launches_the_assets_from_the_repositorys_root(looker: Callable[..., 
 
 
 def test_workspace_yaml_loads_the_same_definitions(tmp_path: Path) -> None:
-    command = [Path(sys.executable).with_name("dagster"), "definitions", "validate", "-w", "workspace.yaml"]
+    command = [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", "-w", "workspace.yaml"]
     (tmp_path / "home").mkdir()
     environ = os.environ | {"DAGSTER_HOME": str(tmp_path / "home")}
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)

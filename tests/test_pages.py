@@ -74,7 +74,7 @@ def test_a_member_of_two_types_in_one_page_is_kept_in_both() -> None:
         (
             {"RootVolumeConfig": {"VolumeSizeInGb": "200"}},
             "RootVolumeConfig.VolumeSizeInGb of image builder 'b' is '200', where a whole number belongs.",
-        ),  # fmt: skip
+        ),
         ({"RootVolumeConfig": {"VolumeSizeInGb": 1.5}}, "is 1.5, where a whole number belongs."),
         ({"RootVolumeConfig": {"VolumeSizeInGb": 2**63}}, "where a whole number belongs."),
         ({"RootVolumeConfig": [1]}, "RootVolumeConfig of image builder 'b' is [1], where an object belongs."),

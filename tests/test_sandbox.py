@@ -1,5 +1,6 @@
 """The sandbox: what a caller of the real service would expect of it."""
 
+import contextlib
 import json
 import urllib.error
 import urllib.request
@@ -141,8 +142,6 @@ def test_faults_strike_where_and_as_often_as_they_say() -> None:
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_fault_can_be_asked_for(kind: str, start_sandbox: StartSandbox) -> None:
     sandbox = start_sandbox(faults=[Fault(kind, times=1)])
-    try:
+    with contextlib.suppress(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
         boto3.client("appstream").describe_image_builders()
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
-        pass
     assert sandbox.appstream.faults[0].struck == 1

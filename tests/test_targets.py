@@ -88,7 +88,7 @@ def test_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_profile_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(ConfigurationError, match="nobody.*set AWS_PROFILE"):
+    with pytest.raises(ConfigurationError, match=r"nobody.*set AWS_PROFILE"):
         plan()
 
 

@@ -89,7 +89,9 @@ def test_the_committed_tables_have_the_contracts_types(look: Looker) -> None:
     for table in TABLES:
         described = {r["column_name"]: r["column_type"] for r in told(look, f"describe {table.name}")}
         assert described.pop(HIVE_KEY) == "DATE"
-        assert described == {c.name: views._TYPES[c.type].replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE") for c in table.columns}  # fmt: skip
+        assert described == {
+            c.name: views._TYPES[c.type].replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE") for c in table.columns
+        }
 
 
 def test_snapshots_tell_what_each_window_holds(look: Looker) -> None:

@@ -63,10 +63,8 @@ class AppStream:
     def serves(self, environ: dict[str, Any]) -> bool:
         """Whether a request is for this service, rather than for another one of the same endpoint."""
         prefix = self._target.partition(".")[0]
-        return (
-            environ.get("HTTP_X_AMZ_TARGET", "").startswith(f"{prefix}.")
-            or environ.get("PATH_INFO", "").startswith(f"/service/{prefix}/")
-        )  # fmt: skip
+        target, path = str(environ.get("HTTP_X_AMZ_TARGET", "")), str(environ.get("PATH_INFO", ""))
+        return target.startswith(f"{prefix}.") or path.startswith(f"/service/{prefix}/")
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

@@ -49,7 +49,7 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def log(self, type: str, message: str, *args: Any) -> None:
+    def log(self, *_: Any) -> None:
         """Nothing: what was asked is in `AppStream.calls`."""
 
 
@@ -107,7 +107,8 @@ class Sandbox:
             return self.appstream(environ, start_response)
         if environ.get("PATH_INFO") == CONTROL:
             return self._control(environ, start_response)
-        return self._moto(environ, start_response)
+        answer: Iterable[bytes] = self._moto(environ, start_response)
+        return answer
 
     def _control(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         status = "200 OK"
