@@ -142,13 +142,13 @@ def build_assets(cadence: str, partitions: Windows) -> list[dg.AssetsDefinition]
 
     @dg.graph_multi_asset(
         name=SNAPSHOT,
+        group_name=GROUP,
         outs={
             t.name: dg.AssetOut(
                 description=f"{t.grain} Key: {', '.join(t.key)}.",
                 dagster_type=dg.Nothing,
                 metadata={"dagster/column_schema": table_schema(t)},
                 kinds={"parquet"},
-                group_name=GROUP,
             )
             for t in TABLES
         },

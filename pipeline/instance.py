@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 FOLDER = ".dagster"
-SETTINGS = "telemetry:\n  enabled: false\n"
+SETTINGS = "telemetry:\n  enabled: false\n# No dialog that asks for an e-mail address.\nnux:\n  enabled: false\n"
 
 
 def prepare_home(warehouse: str) -> Path:

@@ -63,7 +63,7 @@ class View:
 
 
 def parse(name: str, text: str) -> View:
-    """A file of sql/. Raises ValueError when its header is not as docs/views.md says."""
+    """A file of sql/. Raises ValueError when its header is not as CONTRIBUTING.md says."""
     match = _HEADER.match(text)
     if not match:
         raise ValueError(f"sql/{name}.sql does not begin with purpose, grain and columns")

@@ -102,6 +102,7 @@ def test_what_the_ui_is_told(run: tuple[Looker, Run]) -> None:
 def test_every_table_has_its_column_schema_with_descriptions() -> None:
     graph = build_definitions({}).resolve_asset_graph()
     for table in TABLES:
+        assert graph.get(dg.AssetKey(table.name)).group_name == "image_builders"
         schema = graph.get(dg.AssetKey(table.name)).metadata["dagster/column_schema"]
         assert [(c.name, c.description, c.constraints.nullable) for c in schema.columns] == [
             (c.name, c.description, c.nullable) for c in table.columns

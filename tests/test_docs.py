@@ -1,0 +1,100 @@
+"""What the documents and the package promise: that it is true, and all there."""
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.dataset as ds
+import pytest
+
+from pipeline import dictionary, views
+from pipeline.contract import TABLES
+from tests.conftest import Looker, builder
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_data_dictionary_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "tables.md").read_text() == dictionary.dictionary(), "run `make docs`"
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["pandas", "polars", "pyarrow"])
+def test_the_notebook_lines_of_the_readme_work(snippet: str, looker: Callable[..., Looker]) -> None:
+    looker(builder("a", VpcConfig={"SubnetIds": ["s"]}, DisableIMDSV1=True)).publish()
+    assert len(snippet.strip().splitlines()) == 4
+    exec(compile(snippet, "README.md", "exec"), {})
+
+
+def test_every_column_describes_itself_to_pyarrow(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a"))
+    look.publish()
+    for table in TABLES:
+        schema = ds.dataset(f"{look.warehouse.location}/{table.name}", partitioning="hive").schema
+        assert all(schema.field(c.name).metadata[b"description"] for c in table.columns)
+
+
+@pytest.mark.parametrize("query", re.findall(r'image-builders query "(.*?)"', README))
+def test_the_queries_of_the_readme_work(query: str, looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a"))
+    look.publish()
+    views.query(look.warehouse, query)
+
+
+def test_the_policy_of_the_readme_allows_what_the_job_calls_and_no_more() -> None:
+    (policy,) = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+    (statement,) = json.loads(policy)["Statement"]
+    assert statement["Action"] == "appstream:DescribeImageBuilders"
+    sources = "".join(p.read_text() for p in (ROOT / "pipeline").glob("*.py"))
+    calls = set(re.findall(r"\.((?:describe|list|get|assume)_[a-z_]+)\([A-Z)]", sources)) - {"get_caller_identity"}
+    assert calls <= {"describe_image_builders"}
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/warehouse.md", "docs/tables.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    page = ROOT / name
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+        assert (page.parent / link).exists(), link
+
+
+def test_versions_are_pinned_without_an_index() -> None:
+    lines = [n for n in (ROOT / "constraints.txt").read_text().splitlines() if not n.startswith("#")]
+    assert len(lines) > 50
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)
+    dagster = {
+        n.split("==")[1] for n in lines if re.match(r"dagster(-webserver|-dg-cli|-graphql|-pipes|-shared)?==", n)
+    }
+    assert len(dagster) == 1, "Dagster's core and libraries move in lockstep"
+
+
+def test_no_module_below_the_edge_imports_dagster() -> None:
+    edge = {"assets", "checks", "schedules", "resources", "definitions", "runs"}
+    importers = {p.stem for p in (ROOT / "pipeline").glob("**/*.py") if re.search(r"^\s*(import|from) dagster", p.read_text(), re.M)}  # fmt: skip
+    assert importers == edge
+
+
+def test_a_wheel_carries_the_views_and_works_anywhere(tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, ROOT], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {f"pipeline/sql/{p.name}" for p in (ROOT / "sql").glob("*.sql")} <= set(names)
+    assert not [n for n in names if n.startswith(("tests/", "bench/", "sql/"))]
+    subprocess.run(
+        [*pip, "install", "--no-deps", "--target", tmp_path / "site", wheel], check=True, capture_output=True
+    )
+    script = "import pipeline, pipeline.views as v; print(pipeline.__file__, len(v.of_sql_folder()))"
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": str(tmp_path / "site")},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert told == [str(tmp_path / "site" / "pipeline" / "__init__.py"), str(len(views.of_sql_folder()))]
