@@ -27,7 +27,7 @@ def test_the_data_dictionary_is_up_to_date() -> None:
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=["pandas", "polars", "pyarrow"])
 def test_the_notebook_lines_of_the_readme_work(snippet: str, looker: Callable[..., Looker]) -> None:
     looker(builder("a", VpcConfig={"SubnetIds": ["s"]}, DisableIMDSV1=True)).publish()
-    assert len(snippet.strip().splitlines()) == 4
+    assert len([line for line in snippet.splitlines() if line]) == 4
     exec(compile(snippet, "README.md", "exec"), {})
 
 
@@ -51,8 +51,8 @@ def test_the_policy_of_the_readme_allows_what_the_job_calls_and_no_more() -> Non
     (statement,) = json.loads(policy)["Statement"]
     assert statement["Action"] == "appstream:DescribeImageBuilders"
     sources = "".join(p.read_text() for p in (ROOT / "pipeline").glob("*.py"))
-    calls = set(re.findall(r"\.((?:describe|list|get|assume)_[a-z_]+)\([A-Z)]", sources)) - {"get_caller_identity"}
-    assert calls <= {"describe_image_builders"}
+    called = re.findall(r"\.((?:describe|list)_\w+)\(|get_paginator\(\"(\w+)\"\)", sources)
+    assert {name for names in called for name in names if name} == {"describe_image_builders"}
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/warehouse.md", "docs/tables.md"])
@@ -74,7 +74,8 @@ def test_versions_are_pinned_without_an_index() -> None:
 
 def test_no_module_below_the_edge_imports_dagster() -> None:
     edge = {"assets", "checks", "schedules", "resources", "definitions", "runs"}
-    importers = {p.stem for p in (ROOT / "pipeline").glob("**/*.py") if re.search(r"^\s*(import|from) dagster", p.read_text(), re.M)}  # fmt: skip
+    sources = {p.stem: p.read_text() for p in (ROOT / "pipeline").glob("**/*.py")}
+    importers = {name for name, text in sources.items() if re.search(r"^\s*(import|from) dagster", text, re.MULTILINE)}
     assert importers == edge
 
 
