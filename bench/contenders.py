@@ -64,7 +64,6 @@ def dlt_pipeline() -> Callable[[Path], None]:
     client = boto3.client("appstream")
 
     def work(folder: Path) -> None:
-        @dlt.resource(name="image_builders", write_disposition="replace")
         def image_builders() -> Iterator[Any]:
             for page in pages(client):
                 yield page["ImageBuilders"]
@@ -75,7 +74,8 @@ def dlt_pipeline() -> Callable[[Path], None]:
             destination=dlt.destinations.filesystem(f"file://{folder}/lake"),
             dataset_name="appstream",
         )
-        pipeline.run(image_builders(), loader_file_format="parquet")
+        resource = dlt.resource(image_builders, name="image_builders", write_disposition="replace")
+        pipeline.run(resource, loader_file_format="parquet")
 
     return work
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
 import urllib.request
 from collections.abc import Callable
@@ -115,7 +116,7 @@ def run_demo(location: str, days: int, tell: Callable[[str], None]) -> None:
     for question, sql in QUESTIONS:
         tell(f"\n{question}\n\n{_indented(sql)}\n\n{_indented(printing.as_text(views.query(warehouse, sql)))}")
     tell(
-        f'\nAsk your own:  image-builders query "from image_builders_current"\n'
+        f'\nAsk your own:  {_command()} query "from image_builders_current"\n'
         f"Or open it:    duckdb {location}/{views.DATABASE}\n"
         f'Or load it:    pandas.read_parquet("{location}/image_builders")'
     )
@@ -143,6 +144,12 @@ def _make_room(location: str) -> None:
     for table in TABLES:
         shutil.rmtree(folder / table.name, ignore_errors=True)
     (folder / MARK).write_text("The demo filled this warehouse, and fills it anew each time.\n", encoding="utf-8")
+
+
+def _command() -> str:
+    """How this program was called, as short as it can be said from here."""
+    called = Path(sys.argv[0])
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else called.name
 
 
 def _indented(text: str) -> str:
