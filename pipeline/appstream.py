@@ -10,9 +10,10 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -24,7 +25,7 @@ from pipeline.pages import Page
 
 _OPERATION = "appstream.DescribeImageBuilders"
 _LIST = "ImageBuilders"
-_PAGE, _BODY = "Page", "Body"
+_PAGE, _BODY, _MOMENT = "Page", "Body", "ReceivedAt"
 
 GROUP = 16
 """Pages that are read in one go, while the next as many are fetched."""
@@ -54,7 +55,9 @@ class Selection:
         return not self.names and self.starting_token is None
 
     def require_fits(self, targets: int) -> None:
-        """Raises ConfigurationError for numbers below one, and for a token where there are several targets."""
+        """Raises ConfigurationError for an empty name, for numbers below one, and for a token of several targets."""
+        if "" in self.names:
+            raise ConfigurationError("A name is empty; give the name of an image builder, or none at all.")
         for name, value in (("page size", self.page_size), ("max items", self.max_items)):
             if value is not None and value < 1:
                 raise ConfigurationError(f"The {name} is {value}; it must be 1 or more.")
@@ -93,12 +96,21 @@ class Listing:
     While pages are fetched, those before them are read on another thread: Arrow needs no interpreter for that.
     """
 
-    def __init__(self, client: Any, selection: Selection, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        selection: Selection,
+        patience: Patience | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.pages = 0
+        self.received_at: datetime | None = None
+        """When the page that was yielded last was received."""
         self.retries = 0
         self.request_ids: list[str] = []
         self.resume_token: str | None = None
         self._client = client
+        self._now = now
         self._selection = selection
         self._patience = patience or Patience()
         self._tokens: set[int] = set()
@@ -156,13 +168,14 @@ class Listing:
         group: list[dict[str, Any]] = []
         _asking.reads_at_once = self._reads_at_once
         try:
-            group.extend(itertools.islice(fetched, GROUP))
+            for reply in itertools.islice(fetched, GROUP):
+                group.append(reply | {_MOMENT: self._now()})
         except Exception as error:
             return group, error
         return group, None
 
     def _counted(self, read: _Read) -> Iterator[Page]:
-        for told, page in read.pages:
+        for told, received_at, page in read.pages:
             if page.next_token is not None:
                 # botocore notices a token that comes twice in a row; a longer circle would go on for ever.
                 token = hash(page.next_token)
@@ -170,6 +183,7 @@ class Listing:
                     raise MalformedReplyError("AWS sent the same NextToken twice, so the listing has no end.")
                 self._tokens.add(token)
             self.pages += 1
+            self.received_at = received_at
             self.retries += told.get("RetryAttempts", 0)
             if "RequestId" in told:
                 self.request_ids = [*self.request_ids[:1], told["RequestId"]]
@@ -182,17 +196,17 @@ class Listing:
 class _Read:
     """The pages of a group of replies, each with what was told beside it, and what ended the reading early."""
 
-    pages: list[tuple[dict[str, Any], Page]]
+    pages: list[tuple[dict[str, Any], datetime, Page]]
     failure: Exception | None = None
 
 
 def _read_group(replies: list[dict[str, Any]]) -> _Read:
-    done: list[tuple[dict[str, Any], Page]] = []
+    done: list[tuple[dict[str, Any], datetime, Page]] = []
     try:
         for reply, page in zip(replies, _pages_of(replies), strict=True):
             if _BODY in reply and page.next_token != reply["NextToken"]:
                 raise _MisjudgedError
-            done.append((reply.get("ResponseMetadata", {}), page))
+            done.append((reply.get("ResponseMetadata", {}), reply[_MOMENT], page))
     except Exception as error:
         return _Read(done, error)
     return _Read(done)
@@ -208,7 +222,8 @@ def _pages_of(replies: list[dict[str, Any]]) -> Iterator[Page]:
         elif _PAGE in reply:
             yield reply[_PAGE].kept(reply[_LIST])
         else:
-            yield pages.from_objects({name: value for name, value in reply.items() if name != "ResponseMetadata"})
+            beside = ("ResponseMetadata", _MOMENT)
+            yield pages.from_objects({name: value for name, value in reply.items() if name not in beside})
 
 
 def _take_page(
@@ -219,14 +234,17 @@ def _take_page(
     botocore drops members that its model lacks, takes most of a listing's time to parse, and reads a broken
     200 as an empty page. In the stub each builder is its index, so what the paginator keeps says what to keep.
     """
-    if response_dict["status_code"] >= 300:
-        return
     body = response_dict["body"]
+    is_json = operation_model.service_model.resolved_protocol == "json"
+    if response_dict["status_code"] >= 300:
+        if is_json and not pages.is_object(body):
+            response_dict["body"] = b"{}"  # botocore's parser raises its own mistakes for some; the status is enough.
+        return
     promised = response_dict["headers"].get("content-length", "")
     if promised.isdigit() and int(promised) != len(body):
         raise MalformedReplyError(f"The connection was cut: {len(body):,} of {int(promised):,} bytes came.")
     # AppStream's model lists CBOR too. Where botocore chooses that, it parses; Listing takes its page as it is.
-    if operation_model.service_model.resolved_protocol == "json":
+    if is_json:
         response_dict["body"] = b"{}"
         customized_response_dict |= _stub(body)
 

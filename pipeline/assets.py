@@ -3,17 +3,18 @@
 Dagster's side of the job only: what is done, the modules it calls do.
 """
 
+import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from pipeline import targets, views
 from pipeline.appstream import Selection
 from pipeline.contract import EXTRACTS, TABLES, Table
-from pipeline.errors import ImageBuildersError
+from pipeline.errors import ImageBuildersError, WarehouseError
 from pipeline.markdown import to_markdown
 from pipeline.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
 from pipeline.schedules import Windows
@@ -31,18 +32,18 @@ PREVIEW_ROWS = 10
 class SnapshotConfig(dg.Config):
     """What to list: boto3's paginator's parameters, which mean what they mean there, for each target."""
 
-    regions: list[str] = []
-    """Regions to look at, in place of the targets file's."""
-    names: list[str] = []
-    """Names: only these image builders; a look so narrowed proves nothing gone."""
-    page_size: int | None = None
-    """PageSize: image builders to a page."""
-    max_items: int | None = None
-    """MaxItems: image builders at most."""
-    starting_token: str | None = None
-    """StartingToken: where an earlier listing stopped, its `resume_token`."""
-    shards: int = 1
-    """Steps to split the targets into, for executors that run steps on several machines."""
+    regions: list[str] = Field([], description="Regions to look at, in place of the targets file's.")
+    names: list[str] = Field(
+        [], description="Names: only these image builders; a look so narrowed proves nothing gone."
+    )
+    page_size: int | None = Field(None, ge=1, description="PageSize: image builders to a page.")
+    max_items: int | None = Field(None, ge=1, description="MaxItems: image builders at most.")
+    starting_token: str | None = Field(
+        None, description="StartingToken: where an earlier listing stopped, its resume_token."
+    )
+    shards: int = Field(
+        1, ge=1, description="Steps to split the targets into, for executors that run steps on several machines."
+    )
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Shard:
     concurrency: int
 
 
-@contextmanager
+@contextlib.contextmanager
 def told() -> Iterator[None]:
     """Errors with a sentence for the user fail the step with that sentence, and are not tried again."""
     try:
@@ -97,7 +98,7 @@ def build_assets(cadence: str, partitions: Windows) -> list[dg.AssetsDefinition]
             warehouse.open().storage.check()
             planned = targets.plan(aws.session(), config.regions)
             selection.require_fits(len(planned.targets))
-        for number in range(max(1, min(config.shards, len(planned.targets)))):
+        for number in range(min(config.shards, len(planned.targets))):
             name = f"{context.run_id}-{number}"
             mine = planned.targets[number :: config.shards]
             yield dg.DynamicOutput(Shard(name, mine, selection, planned.concurrency), mapping_key=str(number))
@@ -111,6 +112,9 @@ def build_assets(cadence: str, partitions: Windows) -> list[dg.AssetsDefinition]
         clock: ClockResource,
         progress: ProgressResource,
     ) -> Extracted:
+        # Again: a run that is taken up from its failure comes here without planning anew.
+        with told():
+            Window.of_key(cadence, context.partition_key).require_open(cadence, clock.now())
         with told(), warehouse.open().stage(shard.name) as (stream, sink):
             sweep = Sweep(
                 aws.session(),
@@ -204,7 +208,7 @@ def _metadata(home: Warehouse, published: Published, table: Table, extracted: li
         metadata["targets"] = len(looked)
         metadata["targets_not_seen"] = sum(r["status"] != "ok" for r in looked)
     else:
-        metadata["preview"] = dg.MetadataValue.md(
-            to_markdown(home.head(table, published.snapshot_id, PREVIEW_ROWS).to_pylist())
-        )
+        with contextlib.suppress(WarehouseError):  # A later run of the window may have replaced it already.
+            rows = home.head(table, published.snapshot_id, PREVIEW_ROWS).to_pylist()
+            metadata["preview"] = dg.MetadataValue.md(to_markdown(rows))
     return metadata

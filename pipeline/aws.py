@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from pipeline import __version__
 from pipeline.errors import ConfigurationError
@@ -27,24 +27,34 @@ _MAKING = threading.Lock()
 def new_session() -> boto3.Session:
     """A session from boto3's own settings: profiles and AWS_* variables.
 
-    Raises ConfigurationError when the profile does not exist.
+    Raises ConfigurationError when the profile does not exist, or the configuration cannot be read.
     """
     try:
-        return boto3.Session(botocore_session=botocore.session.get_session())
+        session = boto3.Session(botocore_session=botocore.session.get_session())
+        session._session.get_scoped_config()  # Read now, so that what is wrong with it is told now.
     except ProfileNotFound as error:
         raise ConfigurationError(f"{error}: set AWS_PROFILE to a profile of your AWS configuration.") from error
+    except BotoCoreError as error:
+        raise ConfigurationError(f"The AWS configuration cannot be read: {str(error).rstrip('.')}.") from error
+    return session
 
 
 def client(session: boto3.Session, service: str, region: str, connections: int = 10) -> Any:
-    """A client with this project's timeouts, and with its retries where the user has set none."""
+    """A client with this project's timeouts, and with its retries where the user has set none.
+
+    Raises ConfigurationError for settings of boto3's that cannot be, a retry mode or an endpoint for instance.
+    """
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
         max_pool_connections=connections,
         user_agent_appid=os.environ.get("AWS_SDK_UA_APP_ID", f"image-builders-{__version__}"),
     )
-    with _MAKING:  # Clients may be shared among threads, but a session must not make two at once.
-        return session.client(service, region_name=region, config=config.merge(_retries(session)))
+    try:
+        with _MAKING:  # Clients may be shared among threads, but a session must not make two at once.
+            return session.client(service, region_name=region, config=config.merge(_retries(session)))
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(f"boto3 cannot be used as it is configured: {str(error).rstrip('.')}.") from error
 
 
 def _retries(session: boto3.Session) -> Config:

@@ -91,6 +91,8 @@ def _check(ask: Ask, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
 
 
 def _not_seen(ask: Ask) -> list[Row]:
+    if not ask("select 1 from extracts where {snapshot} limit 1"):
+        return [{"target": "all", "status": "no snapshot"}]
     return ask(
         "select account_id || '/' || region as target, coalesce(later_status, status) as status, "
         "case when later_status is null then error_code else later_error_code end as error_code, "

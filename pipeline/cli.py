@@ -17,12 +17,12 @@ import click
 
 from pipeline import __version__
 from pipeline.errors import ConfigurationError, ImageBuildersError
+from pipeline.instance import warehouse_location
 
 if TYPE_CHECKING:
     from pipeline.sandbox.server import Sandbox
     from pipeline.sweep import Progress
 
-DEFAULT_WAREHOUSE = "warehouse"
 SOME_NOT_SEEN = 3
 ENVIRONMENT = """\b
 Settings are environment variables:
@@ -44,10 +44,9 @@ class _Commands(click.Group):
         except ImageBuildersError as error:
             click.echo(f"image-builders: {error}", err=True)
             ctx.exit(error.exit_code)
-
-
-def warehouse_location() -> str:
-    return os.environ.get("IMAGE_BUILDERS_WAREHOUSE") or DEFAULT_WAREHOUSE
+        except KeyboardInterrupt:
+            click.echo("image-builders: Interrupted.", err=True)
+            ctx.exit(130)
 
 
 @click.group(cls=_Commands, epilog=ENVIRONMENT, context_settings={"help_option_names": ["-h", "--help"]})
@@ -98,6 +97,8 @@ def snapshot(
         definitions = build_definitions(progress=_terminal_progress(report))
         outcome = run(definitions, window.key, config, warehouse_location())
     _tell_snapshot(outcome.snapshot_id)
+    if outcome.afterwards:
+        click.echo(outcome.afterwards, err=True)
     if outcome.not_seen:
         click.echo(f"{outcome.not_seen} of {outcome.targets} targets were not seen.", err=True)
         sys.exit(SOME_NOT_SEEN)
@@ -120,7 +121,7 @@ def query(sql: str, form: str) -> None:
 
     answer = views.query(Warehouse(warehouse_location()), sql)
     form_of = {"table": printing.as_text, "csv": printing.as_csv, "json": printing.as_json}
-    click.echo(form_of[form](answer))
+    click.echo(form_of[form](printing.distinct(answer)))
 
 
 @main.command()
@@ -158,6 +159,7 @@ def sandbox(port: int, command: Sequence[str]) -> None:
     with server:
         if command:
             sys.exit(_run_beside(server, command))
+        click.echo(f"unset {' '.join(server.unset)}")
         for name, value in server.environment.items():
             click.echo(f"export {name}={value}")
         sys.stdout.flush()
@@ -173,7 +175,8 @@ def _run_beside(server: Sandbox, command: Sequence[str]) -> int:
 
     prepare_home(warehouse_location())
     try:
-        return subprocess.run(command, env=os.environ | server.environment, check=False).returncode
+        server.take_over(os.environ)
+        return subprocess.run(command, check=False).returncode
     except FileNotFoundError as error:
         raise ConfigurationError(f"There is no command {command[0]}.") from error
     except KeyboardInterrupt:
@@ -197,7 +200,7 @@ def _tell_snapshot(snapshot_id: str) -> None:
     warehouse = Warehouse(warehouse_location())
     sql = (
         "select account_id, region, status, complete, builders, pages, retries, error_message, "
-        "later_status, later_error_message, resume_token "
+        "later_status, later_error_message, coalesce(later_resume_token, resume_token) as resume_token "
         f"from extracts where snapshot_id = '{snapshot_id}' order by account_id, region"
     )
     told = views.query(warehouse, sql)

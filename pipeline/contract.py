@@ -304,6 +304,7 @@ EXTRACTS = Table(
         Column("later_error_code", TEXT, "What ended that later look: AWS's error code or the exception's name."),
         Column("later_error_message", TEXT, "What ended that later look, in words."),
         Column("later_observed_at", MOMENT, "When that later look ended."),
+        Column("later_resume_token", TEXT, "Where MaxItems cut that later look."),
         Column("botocore_version", TEXT, "The botocore that looked.", nullable=False),
         Column("contract_version", COUNT, "The version of this contract.", nullable=False),
         Column("run_id", TEXT, "The Dagster run that looked."),

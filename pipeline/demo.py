@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 import urllib.request
@@ -17,14 +16,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline import printing, views
-from pipeline.contract import TABLES
 from pipeline.definitions import build_definitions
 from pipeline.errors import ConfigurationError
 from pipeline.resources import ClockResource, WarehouseResource
 from pipeline.runs import run
 from pipeline.sandbox.estate import SeededEstate
 from pipeline.sandbox.faults import Fault
-from pipeline.sandbox.server import CONTROL, Clock, Sandbox
+from pipeline.sandbox.server import ACCOUNT, CONTROL, Clock, Sandbox
 from pipeline.warehouse import Warehouse
 from pipeline.windows import Window
 
@@ -89,9 +87,7 @@ def run_demo(location: str, days: int, tell: Callable[[str], None]) -> None:
     clock = Clock()
     started = time.monotonic()
     with Sandbox(SeededEstate(now - timedelta(days=days)), clock) as sandbox:
-        os.environ.update(sandbox.environment)
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "IMAGE_BUILDERS_TARGETS"):
-            os.environ.pop(name, None)
+        sandbox.take_over(os.environ)
         definitions = build_definitions(
             {"IMAGE_BUILDERS_CADENCE": "daily"},
             clock=SandboxClock(url=sandbox.url),
@@ -134,16 +130,19 @@ def _faults(day: int) -> list[Fault]:
 def _make_room(location: str) -> None:
     if "://" in location:
         raise ConfigurationError(f"The demo needs a local folder, and IMAGE_BUILDERS_WAREHOUSE is {location}.")
-    folder = Path(location)
-    if Warehouse(location).snapshots() and not (folder / MARK).exists():
-        raise ConfigurationError(
-            f"The warehouse {location} holds snapshots that are not the demo's: set IMAGE_BUILDERS_WAREHOUSE to "
-            "another folder."
-        )
-    Warehouse(location).storage.check()
-    for table in TABLES:
-        shutil.rmtree(folder / table.name, ignore_errors=True)
-    (folder / MARK).write_text("The demo filled this warehouse, and fills it anew each time.\n", encoding="utf-8")
+    warehouse = Warehouse(location)
+    warehouse.storage.check()
+    if warehouse.snapshots():
+        accounts = views.query(warehouse, "select distinct account_id from extracts")["account_id"].to_pylist()
+        if accounts != [ACCOUNT] or not (Path(location) / MARK).exists():
+            raise ConfigurationError(
+                f"The warehouse {location} holds snapshots that are not the demo's: set IMAGE_BUILDERS_WAREHOUSE to "
+                "another folder."
+            )
+    warehouse.clear()
+    (Path(location) / MARK).write_text(
+        "The demo filled this warehouse, and fills it anew each time.\n", encoding="utf-8"
+    )
 
 
 def _command() -> str:

@@ -107,4 +107,5 @@ def _of_client_error(error: aws.ClientError) -> Failure:
 
 
 def _sentence(text: str) -> str:
-    return " ".join(text.split())
+    # What a server says may be anything, and a row of text must be valid Unicode.
+    return " ".join(text.encode("utf-8", "backslashreplace").decode().split())

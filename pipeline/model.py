@@ -8,7 +8,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import botocore.session
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 
 @cache
@@ -23,9 +24,14 @@ def enums() -> dict[str, tuple[str, ...]]:
     return {path: tuple(shape.enum) for path, shape in _scalars(_image_builder(), "") if getattr(shape, "enum", None)}
 
 
+@cache
+def service() -> Any:
+    """Botocore's model of AppStream, read without a session: no profile and no setting comes between."""
+    return ServiceModel(Loader().load_service_model("appstream", "service-2"), "appstream")
+
+
 def _image_builder() -> Any:
-    model = botocore.session.get_session().get_service_model("appstream")
-    return model.shape_for("ImageBuilder")
+    return service().shape_for("ImageBuilder")
 
 
 def _scalars(shape: Any, path: str) -> list[tuple[str, Any]]:

@@ -83,6 +83,14 @@ def read_many(bodies: Sequence[bytes]) -> Iterator[Page]:
         yield from map(read, bodies)
 
 
+def is_object(body: bytes) -> bool:
+    """Whether a body is a JSON object, of whatever kind."""
+    try:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def peek_token(body: bytes) -> str | None:
     """The NextToken of a page before it is read: a good guess, to be held against the page when it is.
 

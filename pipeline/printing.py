@@ -15,6 +15,18 @@ from rich.table import Table
 from rich.text import Text
 
 
+def distinct(table: pa.Table) -> pa.Table:
+    """The table with columns of the same name told apart, as a join of two tables has them: a, a_1."""
+    names: list[str] = []
+    for name in table.column_names:
+        known, number = name, 0
+        while known in names:
+            number += 1
+            known = f"{name}_{number}"
+        names.append(known)
+    return table.rename_columns(names)
+
+
 def as_text(table: pa.Table) -> str:
     """A table to read: numbers to the right, moments to the second in UTC, nulls empty.
 
@@ -65,4 +77,5 @@ def _cell(value: Any) -> str:
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value)
+    # What came from a server must neither break a line nor steer a terminal.
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))

@@ -1,6 +1,5 @@
 """AWS, the warehouse, the clock and who is told of progress, as Dagster resources. Tests and the demo replace them."""
 
-import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,10 +9,10 @@ import dagster as dg
 
 from pipeline import aws
 from pipeline.appstream import Patience
+from pipeline.instance import warehouse_location
 from pipeline.sweep import Progress
 from pipeline.warehouse import Warehouse
 
-DEFAULT_WAREHOUSE = "warehouse"
 _LOG_EVERY = 5.0
 
 
@@ -37,7 +36,7 @@ class WarehouseResource(dg.ConfigurableResource):
     location: str = ""
 
     def open(self) -> Warehouse:
-        return Warehouse(self.location or os.environ.get("IMAGE_BUILDERS_WAREHOUSE") or DEFAULT_WAREHOUSE)
+        return Warehouse(self.location or warehouse_location())
 
 
 class ClockResource(dg.ConfigurableResource):

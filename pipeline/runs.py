@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterInvalidConfigError
 
 from pipeline.contract import EXTRACTS
 from pipeline.errors import ConfigurationError, ImageBuildersError
@@ -22,6 +21,8 @@ class Outcome:
     snapshot_id: str
     targets: int
     not_seen: int
+    afterwards: str | None = None
+    """What failed once it was committed: the views, or a check."""
 
 
 class RunFailedError(ImageBuildersError):
@@ -47,7 +48,7 @@ def run(definitions: dg.Definitions, partition_key: str, config: dict[str, Any],
                 },
                 raise_on_error=False,
             )
-        except DagsterInvalidConfigError as error:
+        except dg.DagsterInvalidConfigError as error:
             raise ConfigurationError(" ".join(str(error).split())) from error
     committed = [
         e.materialization.metadata
@@ -57,11 +58,9 @@ def run(definitions: dg.Definitions, partition_key: str, config: dict[str, Any],
     failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
     if not committed:
         raise _failed(failures)
-    if failures:
-        # The snapshot is there; what came after it (views, checks) is not, and must not go unsaid.
-        warnings.warn(f"The snapshot is committed, but then: {_failed(failures)}", stacklevel=2)
     told: dict[str, Any] = {key: value.value for key, value in committed[0].items()}
-    return Outcome(told["snapshot_id"], told["targets"], told["targets_not_seen"])
+    afterwards = f"The snapshot is committed, but then: {_failed(failures)}" if failures else None
+    return Outcome(told["snapshot_id"], told["targets"], told["targets_not_seen"], afterwards)
 
 
 def _failed(failures: list[Any]) -> RunFailedError:
@@ -71,6 +70,11 @@ def _failed(failures: list[Any]) -> RunFailedError:
             exit_code = metadata["exit_code"].value if "exit_code" in metadata else 1
             return RunFailedError(failure.user_failure_data.description or "The run failed.", exit_code)
     for failure in failures:
-        if failure.error:
-            return RunFailedError(f"The run failed: {failure.error.message.strip()} Dagster's log has the details.")
+        error = failure.error
+        while error and error.cause:
+            error = error.cause  # Dagster's own is about the step; the first of the chain is about the matter.
+        if error and error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
+            return RunFailedError("Interrupted; nothing was committed.", 130)
+        if error:
+            return RunFailedError(f"The run failed ({' '.join(error.message.split())}); Dagster's log has the details.")
     return RunFailedError("The run failed; Dagster's log has the details.")

@@ -37,6 +37,9 @@ class NewFile(Protocol):
 class Storage(Protocol):
     """What a warehouse needs of the place where it lives. Methods raise WarehouseError."""
 
+    has_lock: bool
+    """Whether `lock` keeps other processes out."""
+
     @property
     def location(self) -> str:
         """The absolute folder or URI, as other tools would be told it."""
@@ -78,7 +81,8 @@ def open_storage(location: str) -> Storage:
 
 
 @contextmanager
-def _told(doing: str, location: str) -> Iterator[None]:
+def told(doing: str, location: str) -> Iterator[None]:
+    """Tells what the system says against reading or writing in one sentence, as a WarehouseError."""
     try:
         yield
     except OSError as error:
@@ -101,7 +105,9 @@ class _LocalFile:
         self.sink.flush()
         os.fsync(self.sink.fileno())
         self.sink.close()
-        self._target.parent.mkdir(parents=True, exist_ok=True)
+        if not self._target.parent.exists():
+            self._target.parent.mkdir(parents=True)
+            _sync_folder(self._target.parent.parent)
         self._scratch.rename(self._target)
         _sync_folder(self._target.parent)
 
@@ -118,6 +124,8 @@ def _sync_folder(folder: Path) -> None:
 class LocalStorage:
     """A folder. Files are renamed into place, because a local write is not atomic and a rename is."""
 
+    has_lock = True
+
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
 
@@ -126,30 +134,30 @@ class LocalStorage:
         return str(self._root)
 
     def list(self, folder: str) -> list[str]:
-        with _told("read", self.location):
+        with told("read", self.location):
             paths = (self._root / folder).rglob("*")
             return sorted(p.relative_to(self._root).as_posix() for p in paths if p.is_file())
 
     def open(self, path: str) -> pa.NativeFile:
-        with _told("read", self.location):
+        with told("read", self.location):
             return pa.OSFile(str(self._root / path))
 
     def create(self, path: str) -> _LocalFile:
-        with _told("written", self.location):
+        with told("written", self.location):
             scratch = path if path.startswith(SCRATCH) else f"{UNPUBLISHED}/{path.replace('/', '-')}"
             return _LocalFile(self._root / scratch, self._root / path)
 
     def remove(self, path: str) -> None:
-        with _told("written", self.location):
+        with told("written", self.location):
             (self._root / path).unlink(missing_ok=True)
 
     def age(self, path: str) -> float:
-        with _told("read", self.location):
+        with told("read", self.location):
             return time.time() - (self._root / path).stat().st_mtime
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        with _told("written", self.location):
+        with told("written", self.location):
             self._root.mkdir(parents=True, exist_ok=True)
             # The kernel lets go of the lock when its holder dies, however it dies.
             handle = open(self._root / ".lock", "w")
@@ -174,6 +182,8 @@ class _Object:
 class ObjectStorage:
     """A bucket and prefix. An upload appears whole; there is no lock, so one run at a time is the user's part."""
 
+    has_lock = False
+
     def __init__(self, uri: str) -> None:
         parts = urlsplit(uri)
         self._uri = uri.rstrip("/")
@@ -185,26 +195,26 @@ class ObjectStorage:
         return self._uri
 
     def list(self, folder: str) -> list[str]:
-        with _told("read", self.location):
+        with told("read", self.location):
             selector = fs.FileSelector(f"{self._prefix}/{folder}", recursive=True, allow_not_found=True)
             found = self.files.get_file_info(selector)
         return sorted(f.path.removeprefix(f"{self._prefix}/") for f in found if f.type == fs.FileType.File)
 
     def open(self, path: str) -> pa.NativeFile:
-        with _told("read", self.location):
+        with told("read", self.location):
             return self.files.open_input_file(f"{self._prefix}/{path}")
 
     def create(self, path: str) -> _Object:
-        with _told("written", self.location):
+        with told("written", self.location):
             return _Object(self.files, f"{self._prefix}/{path}")
 
     def remove(self, path: str) -> None:
-        with _told("written", self.location):
+        with told("written", self.location):
             if self.files.get_file_info(f"{self._prefix}/{path}").type != fs.FileType.NotFound:
                 self.files.delete_file(f"{self._prefix}/{path}")
 
     def age(self, path: str) -> float:
-        with _told("read", self.location):
+        with told("read", self.location):
             return time.time() - (self.files.get_file_info(f"{self._prefix}/{path}").mtime_ns or 0) / 1e9
 
     @contextmanager
@@ -213,7 +223,7 @@ class ObjectStorage:
 
     def check(self) -> None:
         probe = self.create(f"{SCRATCH}/check")
-        with _told("written", self.location):
+        with told("written", self.location):
             probe.sink.write(b"")
             probe.commit()
         self.remove(f"{SCRATCH}/check")

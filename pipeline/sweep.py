@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any
@@ -64,7 +65,6 @@ class Sweep:
     concurrency: int = 32
     run_id: str | None = None
     report: Callable[[Progress], None] = lambda progress: None
-    _clients: dict[Target, Any] = field(default_factory=dict, repr=False)
 
     def run(self, targets: Sequence[Target], sink: pa.ipc.RecordBatchStreamWriter) -> list[Row]:
         """Looks at every target; the rows of those that were seen go to `sink` (schema `LOOKED`), whole ones only.
@@ -73,7 +73,7 @@ class Sweep:
         A target that fails is a row; nothing that a target does is raised.
         """
         progress = Progress(len(targets))
-        with ThreadPoolExecutor(max(1, min(self.concurrency, len(targets))), "look") as pool:
+        with ThreadPoolExecutor(max(1, min(self.concurrency, len(targets))), "look") as pool, _cancelled(pool):
             looks = {pool.submit(self._look, target, progress): target for target in targets}
             rows: dict[Target, Row] = {}
             for done in as_completed(looks):
@@ -93,10 +93,11 @@ class Sweep:
         failure: failures.Failure | None = None
         builders = duplicates = 0
         try:
-            listing = Listing(self._client(target), self.selection, self.patience)
+            client = appstream.client(self.session, target.region)
+            listing = Listing(client, self.selection, self.patience, self.now)
             for page in listing:
                 rest |= page.rest
-                spool.write(page, self.now())
+                spool.write(page, listing.received_at or started)
                 builders += len(page)
                 progress.add(builders=len(page))
                 self.report(progress)
@@ -126,14 +127,19 @@ class Sweep:
                 "botocore_version": botocore.__version__,
                 "contract_version": contract.VERSION,
                 "run_id": self.run_id,
-                contract.EXTRA: json.dumps(rest, ensure_ascii=False, default=str) if rest else None,
+                contract.EXTRA: json.dumps(rest, default=str) if rest else None,
             },
         )
 
-    def _client(self, target: Target) -> Any:
-        if target not in self._clients:
-            self._clients[target] = appstream.client(self.session, target.region)
-        return self._clients[target]
+
+@contextmanager
+def _cancelled(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Whatever ends the sweep early does not wait for the targets that nobody has begun to look at."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,7 @@ def looked(target: Target, pages: Sequence[tuple[Page, datetime]]) -> pa.RecordB
     """The image builders of pages of a target, with the moment at which each page was received, as `LOOKED`."""
     builders = pa.concat_arrays([page.builders for page, _ in pages])
     arn = pc.struct_field(builders, "Arn")
+    arn = pc.if_else(pc.equal(arn, ""), None, arn)
     if arn.null_count:
         names = pc.struct_field(builders, "Name")
         arn = pc.coalesce(arn, pc.binary_join_element_wise(target.arn(""), names, ""))

@@ -64,7 +64,7 @@ def plan(session: boto3.Session, regions: Sequence[str] = (), environ: Mapping[s
     """
     settings = read_file(environ)
     chosen = _checked(session, regions or settings.regions or _own_region(session))
-    account_id = _account_id(session, chosen[0])
+    account_id = _account_id(session, chosen)
     partitions = {r: session.get_partition_for_region(r) for r in chosen}
     return Plan(tuple(Target(account_id, r, partitions[r]) for r in chosen), settings.concurrency)
 
@@ -95,10 +95,12 @@ def read_file(environ: Mapping[str, str] = os.environ) -> TargetsFile:
 
 
 def _own_region(session: boto3.Session) -> list[str]:
-    if session.region_name:
-        return [session.region_name]
+    # boto3 reads AWS_DEFAULT_REGION; AWS_REGION is what the other SDKs, and Lambda, call it.
+    if region := session.region_name or os.environ.get("AWS_REGION"):
+        return [region]
     raise ConfigurationError(
-        "No region is set: give --region, list regions in targets.yaml, or set AWS_REGION or your profile's region."
+        "No region is set: give --region, list regions in targets.yaml, or set AWS_DEFAULT_REGION or your profile's "
+        "region."
     )
 
 
@@ -118,30 +120,36 @@ def _checked(session: boto3.Session, regions: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(regions))
 
 
-def _account_id(session: boto3.Session, region: str) -> str:
+def _account_id(session: boto3.Session, regions: Sequence[str]) -> str:
+    """Whose credentials these are: asked in every region in turn, for one may be out of reach."""
     try:
         credentials = session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
         if known := getattr(credentials, "account_id", None):
             return str(known)
-        return str(aws.client(session, "sts", region).get_caller_identity()["Account"])
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise ConfigurationError(
             f"AWS credentials are missing ({failures.describe(error).message.rstrip('.')}): set AWS_PROFILE, or "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with the AWS command line."
         ) from error
-    except Exception as error:
-        failure = failures.describe(error)
-        if failure.status == "credentials":
-            fix = "sign in again or renew them, then repeat"
-        elif account_id := _account_of_any_builder(session, region):
-            return account_id
-        else:
-            fix = "set AWS_ACCOUNT_ID to the account's twelve digits, then repeat"
-        raise CredentialsError(
-            f"AWS STS does not say whose credentials these are ({failure.code}: {failure.message.rstrip('.')}): {fix}."
-        ) from error
+    refusals = []
+    for region in regions:
+        sts = aws.client(session, "sts", region)
+        try:
+            return str(sts.get_caller_identity()["Account"])
+        except Exception as error:
+            refusals.append(failures.describe(error))
+    refusal = next((r for r in refusals if r.status == "credentials"), refusals[0])
+    if refusal.status == "credentials":
+        fix = "sign in again or renew them, then repeat"
+    elif account_id := next(filter(None, (_account_of_any_builder(session, r) for r in regions)), None):
+        return account_id
+    else:
+        fix = "with credentials in the environment, AWS_ACCOUNT_ID can say it instead"
+    raise CredentialsError(
+        f"AWS STS does not say whose credentials these are ({refusal.code}: {refusal.message.rstrip('.')}): {fix}."
+    )
 
 
 def _account_of_any_builder(session: boto3.Session, region: str) -> str | None:

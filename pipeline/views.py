@@ -6,6 +6,7 @@ reading. The file holds views only, so it can be thrown away and built again at 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -21,7 +22,7 @@ import pyarrow as pa
 
 from pipeline import contract
 from pipeline.contract import CHILDREN, DATA_TABLES, EXTRACTS, HIVE_KEY, TABLES, Table
-from pipeline.errors import QueryError
+from pipeline.errors import QueryError, WarehouseError
 from pipeline.storage import SCRATCH, ObjectStorage
 from pipeline.warehouse import Warehouse
 
@@ -113,13 +114,13 @@ def of_contract() -> Iterator[View]:
         if table is EXTRACTS:
             names = ", ".join(f"ranked.{name}" for name in columns)
             query = (
-                f"select {names}\nfrom (\n    select *, dense_rank() over (partition by window_start order by "
-                "snapshot_id desc) as age\n    from raw.extracts\n) as ranked\nwhere age = 1"
+                f"select {names}\nfrom (\n    select *, dense_rank() over (\n        partition by window_start, "
+                "window_end order by snapshot_id desc\n    ) as age\n    from raw.extracts\n) as ranked\nwhere age = 1"
             )
         else:
             query = (
                 f"select r.*\nfrom (\n    select max(snapshot_id) as snapshot_id\n    from raw.{EXTRACTS.name}\n"
-                f"    group by window_start\n) as committed\njoin raw.{table.name} as r "
+                f"    group by window_start, window_end\n) as committed\njoin raw.{table.name} as r "
                 "on r.snapshot_id = committed.snapshot_id"
             )
         yield View(table.name, table.grain, table.grain, columns, query)
@@ -153,14 +154,17 @@ def build(warehouse: Warehouse) -> str:
     folder = Path(warehouse.location)
     target = folder / DATABASE
     fresh = folder / SCRATCH / f"{os.getpid()}-{DATABASE}"
-    fresh.parent.mkdir(exist_ok=True)
-    fresh.unlink(missing_ok=True)
-    with duckdb.connect() as connection:
-        connection.execute(f"attach {_quoted(str(fresh))} as views (storage_version {_quoted(STORAGE_VERSION)})")
-        connection.execute("use views")
-        create(connection, warehouse)
-        connection.execute("use memory; detach views")
-    fresh.replace(target)
+    try:
+        fresh.parent.mkdir(exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        with duckdb.connect() as connection:
+            connection.execute(f"attach {_quoted(str(fresh))} as views (storage_version {_quoted(STORAGE_VERSION)})")
+            connection.execute("use views")
+            create(connection, warehouse)
+            connection.execute("use memory; detach views")
+        fresh.replace(target)
+    except (OSError, duckdb.Error) as error:
+        raise WarehouseError(f"The views {target} cannot be written: {_first(error)}.") from error
     return str(target)
 
 
@@ -169,11 +173,12 @@ def connect(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
     warehouse.require_snapshot()
     path = Path(warehouse.location) / DATABASE
     if not isinstance(warehouse.storage, ObjectStorage) and path.exists():
-        connection = duckdb.connect(str(path), read_only=True)
-        connection.execute("set TimeZone = 'UTC'")
-        if connection.execute("select * from raw.about").fetchall() == [_about(warehouse)]:
-            return connection
-        connection.close()  # Of another version, or of a warehouse that was moved.
+        with contextlib.suppress(duckdb.Error):  # It is no database, or of a DuckDB to come: it can be done without.
+            connection = duckdb.connect(str(path), read_only=True)
+            connection.execute("set TimeZone = 'UTC'")
+            if connection.execute("select * from raw.about").fetchall() == [_about(warehouse)]:
+                return connection
+            connection.close()  # Of another version, or of a warehouse that was moved.
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
     if isinstance(warehouse.storage, ObjectStorage):
@@ -192,7 +197,7 @@ def query(warehouse: Warehouse, sql: str) -> pa.Table:
         except duckdb.Error as error:
             # A superseded file that was removed between being listed and being opened is not in the next list.
             if not isinstance(error, duckdb.IOException) or attempt == _ATTEMPTS - 1:
-                raise QueryError(str(error).strip()) from error
+                raise QueryError(f"{_first(error)}.") from error
     raise AssertionError("unreachable")
 
 
@@ -222,7 +227,8 @@ def _columns(table: Table) -> dict[str, str]:
 def _scan(table: Table, location: str) -> str:
     """A scan of all files of a table with the contract's types, whatever the files or the path would suggest."""
     columns = ", ".join(f"{c.name}::{_TYPES[c.type]} as {c.name}" for c in table.columns)
-    pattern = _quoted(f"{location}/{table.name}/*/*.parquet")
+    literal = re.sub(r"([*?\[])", r"[\1]", location)
+    pattern = _quoted(f"{literal}/{table.name}/*/*.parquet")
     return (
         f"select {columns}, {HIVE_KEY} from read_parquet({pattern}, union_by_name = true, "
         f"hive_partitioning = true, hive_types = {{'{HIVE_KEY}': DATE}})"
@@ -232,6 +238,11 @@ def _scan(table: Table, location: str) -> str:
 def _about(warehouse: Warehouse) -> tuple[str, str]:
     """Whose views a file holds: the warehouse's place, and a digest that changes whenever a view does."""
     return warehouse.location, hashlib.sha256(repr([all_views(), TABLES]).encode()).hexdigest()[:16]
+
+
+def _first(error: Exception) -> str:
+    """What an error says, without the place in the text that DuckDB draws below it."""
+    return " ".join(str(error).partition("\n\n")[0].split()).rstrip(".")
 
 
 def _register(connection: duckdb.DuckDBPyConnection, storage: ObjectStorage) -> None:

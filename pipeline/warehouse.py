@@ -26,7 +26,7 @@ from pipeline import contract
 from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, TABLES, Table
 from pipeline.errors import NoSnapshotError
 from pipeline.normalize import LOOKED, normalize
-from pipeline.storage import SCRATCH, UNPUBLISHED, Storage, open_storage
+from pipeline.storage import SCRATCH, UNPUBLISHED, NewFile, Storage, open_storage, told
 from pipeline.windows import Window
 
 ROW_GROUP = 16_384
@@ -38,9 +38,10 @@ STALE_AFTER = 24 * 3600.0
 GRACE = 1.0
 """Seconds between a commit and the removal of what it supersedes: for readers who listed the commits before it."""
 
-_WINDOW_ID = "%Y%m%dT%H%M"
 _MOMENT_ID = "%Y%m%dT%H%M%S%f"
-_SNAPSHOT_ID = re.compile(r"\d{8}T\d{4}-(\d{8}T\d{12})-[0-9a-f]{4}")
+_SNAPSHOT_ID = re.compile(r"\d{8}T\d{4}P\d+H-(\d{8}T\d{12})-[0-9a-f]{4}")
+
+_LATER = ("status", "error_code", "error_message", "observed_at", "resume_token")
 
 Row = dict[str, Any]
 TargetKey = tuple[str, str]
@@ -89,13 +90,21 @@ class Warehouse:
 
     def path(self, table: Table, snapshot_id: str) -> str:
         """Where a snapshot's file of a table is, relative to the warehouse."""
-        date = datetime.strptime(_window_of(snapshot_id), _WINDOW_ID).strftime("%Y-%m-%d")
+        date = datetime.strptime(snapshot_id[:8], "%Y%m%d").strftime("%Y-%m-%d")
         return f"{table.name}/{HIVE_KEY}={date}/{snapshot_id}.parquet"
 
     def read(self, table: Table, snapshot_id: str) -> pa.Table:
         """A table of one snapshot."""
         with self.storage.open(self.path(table, snapshot_id)) as source:
-            return pq.read_table(source, schema=None)
+            return pq.read_table(source)
+
+    def clear(self) -> None:
+        """Removes every snapshot, the commits first, and nothing else."""
+        with self.storage.lock():
+            for table in (EXTRACTS, *DATA_TABLES):
+                for path in self.storage.list(table.name):
+                    if _snapshot_of(path):
+                        self.storage.remove(path)
 
     def head(self, table: Table, snapshot_id: str, rows: int) -> pa.Table:
         """The first rows of a table of one snapshot, without reading the rest."""
@@ -122,7 +131,7 @@ class Warehouse:
         its earlier rows; one whose look failed too, and says so in `later_*`; one looked at in part has its
         rows added or refreshed.
         """
-        with self.storage.lock():
+        with self.storage.lock(), told("written", self.location):
             for path in self.storage.list(UNPUBLISHED):  # Only a dead run left it: we hold the lock.
                 self.storage.remove(path)
             earlier = self._newest(window)
@@ -131,20 +140,40 @@ class Warehouse:
                 [r for e in extracted for r in e.rows],
                 self.read(EXTRACTS, earlier).to_pylist() if earlier else [],
             )
-            published = self._write(window, snapshot_id, earlier, merge, [e.stream for e in extracted])
-            self._clean([e.stream for e in extracted])
+            streams = [e.stream for e in extracted]
+            published = self._write(window, snapshot_id, earlier, merge, streams)
+            self._clean(streams)
         return published
 
     def _write(
         self, window: Window, snapshot_id: str, earlier: str | None, merge: _Merge, streams: Sequence[str]
     ) -> Published:
         paths = {t.name: self.path(t, snapshot_id) for t in TABLES}
-        files = {name: self.storage.create(path) for name, path in paths.items()}
-        counts = dict.fromkeys(paths, 0)
+        files = {t.name: self.storage.create(paths[t.name]) for t in DATA_TABLES}
+        try:
+            counts = self._write_data(files, snapshot_id, earlier, merge, streams)
+            for file in files.values():
+                file.commit()
+        except BaseException:
+            for file in files.values():
+                file.sink.close()
+            raise
+        # The commit is not begun before all else is in its place; with it the snapshot is there.
+        looks = merge.rows(snapshot_id, window)
+        commit = self.storage.create(paths[EXTRACTS.name])
+        pq.write_table(pa.Table.from_pylist(looks, schema=EXTRACTS.schema), commit.sink, compression="zstd")
+        commit.commit()
+        return Published(snapshot_id, looks, paths, counts | {EXTRACTS.name: len(looks)})
+
+    def _write_data(
+        self, files: dict[str, NewFile], snapshot_id: str, earlier: str | None, merge: _Merge, streams: Sequence[str]
+    ) -> dict[str, int]:
+        """Writes what was extracted, and what lives on of the earlier snapshot; returns the rows of each table."""
+        counts = dict.fromkeys(files, 0)
         with ExitStack() as stack:
             writers = {
                 t.name: stack.enter_context(pq.ParquetWriter(files[t.name].sink, t.schema, compression="zstd"))
-                for t in TABLES
+                for t in DATA_TABLES
             }
 
             def write(table: Table, rows: pa.Table) -> None:
@@ -163,11 +192,7 @@ class Warehouse:
                         write(table, rows)
                         if table is contract.IMAGE_BUILDERS:
                             merge.kept(rows)
-            rows = merge.rows(snapshot_id, window)
-            write(EXTRACTS, pa.Table.from_pylist(rows, schema=EXTRACTS.schema))
-        for table in TABLES:  # EXTRACTS comes last, and with it the snapshot is there.
-            files[table.name].commit()
-        return Published(snapshot_id, rows, paths, counts)
+        return counts
 
     def _staged(self, streams: Sequence[str]) -> Iterator[pa.Table]:
         """What was extracted, some `ROW_GROUP` builders at a time."""
@@ -206,12 +231,14 @@ class Warehouse:
         superseded = [i for i in committed if i not in newest]
         if superseded:
             time.sleep(GRACE)
-        for snapshot_id in superseded:
+        for old in superseded:
             # The commit goes first: while it is there, its data must be too.
-            self.storage.remove(self.path(EXTRACTS, snapshot_id))
+            self.storage.remove(self.path(EXTRACTS, old))
         for table in DATA_TABLES:
             for path in self.storage.list(table.name):
-                if _snapshot_of(path) not in newest:
+                snapshot_id = _snapshot_of(path)
+                # Where there is no lock, what has no commit may be another run's that is about to have one.
+                if snapshot_id in superseded or (snapshot_id not in newest and self._is_dead(path)):
                     self.storage.remove(path)
         for stream in streams:
             self.storage.remove(stream)
@@ -219,12 +246,14 @@ class Warehouse:
             if self.storage.age(path) > STALE_AFTER:
                 self.storage.remove(path)
 
+    def _is_dead(self, path: str) -> bool:
+        return self.storage.has_lock or self.storage.age(path) > STALE_AFTER
+
     def _committed(self) -> list[str]:
         return sorted(filter(None, map(_snapshot_of, self.storage.list(EXTRACTS.name))))
 
     def _newest(self, window: Window) -> str | None:
-        prefix = window.start.strftime(_WINDOW_ID)
-        return max((i for i in self._committed() if _window_of(i) == prefix), default=None)
+        return max((i for i in self._committed() if _window_of(i) == window.id), default=None)
 
 
 def _snapshot_of(path: str) -> str | None:
@@ -242,7 +271,7 @@ def _new_id(window: Window, now: datetime, earlier: str | None) -> str:
     if earlier and (match := _SNAPSHOT_ID.fullmatch(earlier)):
         before = datetime.strptime(match[1], _MOMENT_ID).replace(tzinfo=UTC)
         moment = max(moment, before + timedelta(microseconds=1))
-    return f"{window.start:{_WINDOW_ID}}-{moment:{_MOMENT_ID}}-{secrets.token_hex(2)}"
+    return f"{window.id}-{moment:{_MOMENT_ID}}-{secrets.token_hex(2)}"
 
 
 def _target(row: Row) -> TargetKey:
@@ -300,7 +329,8 @@ class _Merge:
             assert earlier
             row = earlier | {"carried_from": earlier["carried_from"] or earlier["snapshot_id"]}
             if look:
-                row |= {f"later_{k}": look[k] for k in ("status", "error_code", "error_message", "observed_at")}
+                row |= {f"later_{k}": look[k] for k in _LATER}
+                row[contract.EXTRA] = look[contract.EXTRA] or earlier[contract.EXTRA]
             if target in self._refreshed and look:
                 row["builders"] = look["builders"] + self._kept.get(target, 0)
             return row

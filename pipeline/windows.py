@@ -24,9 +24,9 @@ class Window:
     key: str
 
     @property
-    def date(self) -> str:
-        """The Hive key: the day on which the window begins."""
-        return self.start.strftime("%Y-%m-%d")
+    def id(self) -> str:
+        """How snapshots of this window begin their ids: its first moment, and its length in hours."""
+        return f"{self.start:%Y%m%dT%H%M}P{(self.end - self.start) // timedelta(hours=1)}H"
 
     @classmethod
     def of_key(cls, cadence: str, key: str) -> Window:

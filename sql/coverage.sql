@@ -33,10 +33,13 @@ with looks as (
         coalesce(later_status, status) as last_status,
         case when later_status is null then error_code else later_error_code end as last_error_code,
         case when later_status is null then error_message else later_error_message end as last_error_message,
-        row_number() over (partition by account_id, region order by window_start desc) as age,
+        row_number() over (
+            partition by account_id, region
+            order by coalesce(later_observed_at, observed_at) desc
+        ) as age,
         row_number() over (
             partition by account_id, region, status = 'ok'
-            order by window_start desc
+            order by coalesce(later_observed_at, observed_at) desc
         ) as age_of_status
     from extracts
 ),
@@ -56,8 +59,8 @@ targets as (
         greatest(
             count(*),
             cast(floor(
-                date_diff('hour', min(window_start), current_timestamp)
-                / max(case when age = 1 then date_diff('hour', window_start, window_end) end)
+                date_diff('second', min(window_start), current_timestamp)
+                / max(case when age = 1 then date_diff('second', window_start, window_end) end)
             ) as bigint) + 1
         ) as windows,
         count(case when status = 'ok' then 1 end) as windows_seen

@@ -16,7 +16,7 @@ with looks as materialized (
         region,
         status,
         complete,
-        window_start,
+        observed_at,
         case when later_observed_at <= moment then later_observed_at else observed_at end as last_look_at,
         case when later_observed_at <= moment then later_status else status end as last_look_status
     from extracts
@@ -27,9 +27,9 @@ targets as (
     select
         account_id,
         region,
-        max(case when complete then window_start end) as complete_window,
+        max(case when complete then observed_at end) as complete_at,
         max(last_look_at) as last_look_at,
-        max_by(last_look_status, window_start) as last_look_status
+        max_by(last_look_status, last_look_at) as last_look_status
     from looks
     group by
         account_id,
@@ -46,13 +46,13 @@ sources as (
         on looks.account_id = targets.account_id and looks.region = targets.region
     where
         looks.status = 'ok'
-        and (targets.complete_window is null or looks.window_start >= targets.complete_window)
+        and (targets.complete_at is null or looks.observed_at >= targets.complete_at)
 ),
 
 newest as (
     select
         image_builders.arn,
-        max(image_builders.snapshot_id) as snapshot_id
+        max_by(image_builders.snapshot_id, image_builders.observed_at) as snapshot_id
     from sources
     join raw.image_builders
         on

@@ -1,8 +1,10 @@
 """Listings over real HTTP: what boto3's own paginator gives, and what it does not notice."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import appstream, aws
+from pipeline import appstream, aws, contract
 from pipeline.appstream import Listing, Patience, Selection
 from pipeline.errors import ConfigurationError, MalformedReplyError
 from pipeline.sandbox.estate import FixedEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT, Sandbox
-from tests.conftest import Looker, StartSandbox, builder, estate_of
+from tests.conftest import NOON, Looker, StartSandbox, builder, estate_of
 
 BUILDERS = 23
 MANY = [builder(f"b{i:02d}", VpcConfig={"SubnetIds": [f"s{i}"]}) for i in range(BUILDERS)]
@@ -34,7 +36,9 @@ def sandbox() -> Iterator[Sandbox]:
 def clients(sandbox: Sandbox) -> Iterator[tuple[Any, Any]]:
     """Ours and boto3's own, of the same endpoint."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in sandbox.environment.items():
+        for name in [n for n in os.environ if n.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in (sandbox.environment | {"AWS_MAX_ATTEMPTS": "1"}).items():
             patch.setenv(name, value)
         session = aws.new_session()
         yield appstream.client(session, "us-east-1"), boto3.client("appstream", region_name="us-east-1")
@@ -89,26 +93,97 @@ def test_a_listing_is_what_boto3_lists(
     assert listed_by_us(ours, selection) == listed_by_boto3(theirs, selection)
 
 
-@given(names, st.integers(1, 5), st.integers(1, 9), st.sampled_from(["fail", "html", "short"]), st.integers(1, 4))
+@given(
+    st.integers(1, 5),
+    sizes,
+    st.booleans(),
+    st.sampled_from(["fail", "html", "short"]),
+    st.integers(1, BUILDERS),
+)
 def test_a_page_taken_up_again_changes_nothing_of_what_is_listed(
-    sandbox: Sandbox, clients: tuple[Any, Any], names: tuple[str, ...], size: int, limit: int, kind: str, page: int
+    sandbox: Sandbox, clients: tuple[Any, Any], size: int, limit: int | None, resumed: bool, kind: str, page: int
 ) -> None:
     ours, theirs = clients
-    first = listed_by_boto3(theirs, Selection(names, 3, 4))[1]
-    selection = Selection(names, size, limit, first)
+    first = listed_by_boto3(theirs, Selection(page_size=3, max_items=4))[1] if resumed else None
+    selection = Selection((), size, limit, first)
     expected = listed_by_boto3(theirs, selection)
     sandbox.appstream.faults[:] = [Fault(kind, page=page, times=2)]
     listing = Listing(ours, selection, Patience(2, 0))
-    if expected[2] is None:
-        found = [[b["Name"] for b in p.builders.to_pylist()] for p in listing]
-        assert (found, listing.resume_token) == expected[:2]
-        assert listing.retries in (0, 2)
+    found = [[b["Name"] for b in p.builders.to_pylist()] for p in listing]
+    struck = sandbox.appstream.faults[0].struck
     sandbox.appstream.faults.clear()
+    assert (found, listing.resume_token) == expected[:2]
+    assert listing.retries == struck
 
 
 def test_a_token_from_elsewhere_means_what_it_means_to_boto3(clients: tuple[Any, Any]) -> None:
     selection = Selection(starting_token="not a token")
     assert listed_by_us(clients[0], selection) == listed_by_boto3(clients[1], selection)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        b'{"ImageBuilders": [{"Name": "z", "New": {"NextToken": "nested"}}]}',
+        b'{"ImageBuilders": [], "New": {"NextToken": "nested"}}',
+        b'{"New": [{"NextToken": "nested"}], "ImageBuilders": []}',
+        b'{"ImageBuilders": [], "NextToken": ""}',
+        b'{"ImageBuilders": [], "NextToken": null, "New": [1]}',
+    ],
+)
+def test_a_member_called_as_the_token_is_none(last: bytes, looker: Callable[..., Looker]) -> None:
+    look = looker(*MANY)
+    look.sandbox.appstream.faults.append(Fault("body", page=3, value=last))
+    row = look.look(page_size=2)
+    assert (row["status"], row["pages"], row["complete"]) == ("ok", 3, True)
+    assert row["retries"] == 0
+
+
+@pytest.mark.parametrize("token", ['"a\\/b"', '"\\u00e9"', '"\\"quoted\\""'])
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_a_token_is_what_json_says_it_is(token: str, where: str, looker: Callable[..., Looker]) -> None:
+    look = looker(*MANY)
+    members = [f'"NextToken": {token}', '"ImageBuilders": []']
+    body = f"{{{', '.join(members if where == 'before' else members[::-1])}}}"
+    look.sandbox.appstream.faults.append(Fault("body", page=1, value=body))
+    look.look(page_size=2)
+    asked = [c.parameters.get("NextToken") for c in look.sandbox.appstream.calls]
+    assert json.loads(token) in asked
+
+
+def test_what_fails_late_is_taken_up_where_it_failed(looker: Callable[..., Looker]) -> None:
+    look = looker(*(builder(f"b{i:03d}") for i in range(100)))
+    look.sandbox.appstream.faults[:] = [Fault("html", page=n, times=1) for n in (17, 33, 40)]
+    published = look.publish(page_size=2)
+    assert (published.rows[0]["status"], published.rows[0]["pages"], published.rows[0]["retries"]) == ("ok", 50, 3)
+    told = look.warehouse.read(contract.IMAGE_BUILDERS, published.snapshot_id)
+    assert told["name"].to_pylist() == [f"b{i:03d}" for i in range(100)]
+
+
+def test_a_builder_was_observed_when_its_page_was_received(looker: Callable[..., Looker]) -> None:
+    look = looker(*MANY)
+    look.sandbox.appstream.on_page = lambda region, page: look.sandbox.clock.set(NOON + timedelta(minutes=page))
+    published = look.publish(page_size=10)
+    told = look.warehouse.read(contract.IMAGE_BUILDERS, published.snapshot_id)["observed_at"].to_pylist()
+    assert told == [NOON + timedelta(minutes=1 + i // 10) for i in range(BUILDERS)]
+
+
+@pytest.mark.parametrize(("status", "body"), [(503, b"\xe9 <html>"), (500, b"[]"), (500, b"null"), (400, b"")])
+def test_an_error_that_botocore_cannot_parse_is_an_error_by_its_status(
+    status: int, body: bytes, looker: Callable[..., Looker]
+) -> None:
+    look = looker(*MANY)
+    look.sandbox.appstream.faults.append(Fault("error_body", value=(status, body)))
+    row = look.look()
+    assert (row["status"], row["error_code"]) == ("error", str(status))
+
+
+def test_botocores_own_retries_are_counted(looker: Callable[..., Looker], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "3")
+    look = looker(*MANY)
+    look.sandbox.appstream.faults.append(Fault("fail", times=1))
+    row = look.look()
+    assert (row["status"], row["retries"]) == ("ok", 1)
 
 
 BROKEN = ["html", "empty", "short", "bom", "missing", "null", "error_object", "cut", "misfit"]
@@ -180,17 +255,11 @@ def test_builders_that_shift_between_pages_are_kept_once_and_counted(looker: Cal
     published = look.publish(page_size=5)
     row = published.rows[0]
     assert (row["status"], row["builders"], row["duplicates"]) == ("ok", BUILDERS, 1)
-    told = look.warehouse.read(look_table("image_builders"), published.snapshot_id).to_pylist()
+    told = look.warehouse.read(contract.IMAGE_BUILDERS, published.snapshot_id).to_pylist()
     assert [r["name"] for r in told] == [f"b{i:02d}" for i in range(BUILDERS)]
     assert told[4]["state"] == "STOPPING", "the later telling is kept"
-    subnets = look.warehouse.read(look_table("image_builder_subnets"), published.snapshot_id)
+    subnets = look.warehouse.read(contract.table("image_builder_subnets"), published.snapshot_id)
     assert subnets["subnet_id"].to_pylist() == [f"s{i}" for i in range(BUILDERS)]
-
-
-def look_table(name: str) -> Any:
-    from pipeline import contract
-
-    return contract.table(name)
 
 
 @pytest.fixture
@@ -223,10 +292,10 @@ def test_where_botocore_speaks_cbor_the_same_rows_come_out(looker: Callable[...,
     published = look.publish(page_size=10, max_items=BUILDERS + 1)
     assert look.sandbox.appstream.calls[0].parameters == {"MaxResults": 10}
     assert (published.rows[0]["status"], published.rows[0]["pages"]) == ("ok", 3)
-    row = look.warehouse.read(look_table("image_builders"), published.snapshot_id).to_pylist()[-1]
+    row = look.warehouse.read(contract.IMAGE_BUILDERS, published.snapshot_id).to_pylist()[-1]
     assert (row["name"], row["root_volume_config_volume_size_in_gb"], row["is_imdsv1_disabled"]) == ("full", 300, False)
     assert row["created_time"].timestamp() == 1763890000.125
-    error = look.warehouse.read(look_table("image_builder_errors"), published.snapshot_id).to_pylist()[0]
+    error = look.warehouse.read(contract.table("image_builder_errors"), published.snapshot_id).to_pylist()[0]
     assert error["error_timestamp"].timestamp() == 1763890001.0
 
 
@@ -241,10 +310,10 @@ def test_a_broken_reply_in_cbor_is_malformed_too(kind: str, page: int, looker: C
 
 
 @pytest.mark.parametrize(
-    "selection", [Selection(page_size=0), Selection(max_items=0), Selection(max_items=-1)], ids=str
+    "selection", [Selection(page_size=0), Selection(max_items=0), Selection(max_items=-1), Selection(("",))], ids=str
 )
-def test_numbers_below_one_are_refused(selection: Selection) -> None:
-    with pytest.raises(ConfigurationError, match="must be 1 or more"):
+def test_a_selection_that_cannot_be_is_refused(selection: Selection) -> None:
+    with pytest.raises(ConfigurationError, match=r"must be 1 or more|A name is empty"):
         selection.require_fits(1)
 
 

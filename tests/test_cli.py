@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from pipeline import printing
 from pipeline.cli import main
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
+from pipeline.windows import Window
 from tests.conftest import Looker, builder, estate_of
 
 COMMAND = Path(sys.executable).with_name("image-builders")
@@ -143,7 +145,9 @@ class Answering:
 def test_something_that_is_not_sts_is_told(look: Looker) -> None:
     estate_of(look).clear()
     with Answering(200, "<html>hello") as url:
-        failed(image_builders("snapshot", AWS_ENDPOINT_URL_STS=url), 1, "AWS STS does not say .* set AWS_ACCOUNT_ID")
+        failed(
+            image_builders("snapshot", AWS_ENDPOINT_URL_STS=url), 1, "AWS STS does not say .*AWS_ACCOUNT_ID can say it"
+        )
 
 
 def test_no_credentials(look: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,10 +203,8 @@ def test_no_snapshot_yet() -> None:
 
 def test_wrong_sql(look: Looker) -> None:
     look.publish()
-    done = image_builders("query", "selct 1")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("image-builders: Parser Error: syntax error")
-    assert "Traceback" not in done.stderr
+    failed(image_builders("query", "selct 1"), 2, "Parser Error: syntax error at or near .selct.")
+    failed(image_builders("query", "select * from builders"), 2, "Table with name builders does not exist")
 
 
 def test_answers_as_a_table_to_read(look: Looker) -> None:
@@ -260,7 +262,8 @@ def test_a_token_of_markup_is_printed_as_it_is() -> None:
 def test_the_sandbox_prints_the_environment_to_use_it_and_stops_when_told(tmp_path: Path) -> None:
     with subprocess.Popen([COMMAND, "sandbox"], stdout=subprocess.PIPE, text=True) as served:
         assert served.stdout
-        lines = [served.stdout.readline() for _ in range(7)]
+        lines = [served.stdout.readline() for _ in range(9)]
+        assert lines[0].startswith("unset AWS_PROFILE ")
         environ = dict(re.findall(r"^export (\w+)=(.*)$", "".join(lines), re.MULTILINE))
         with urllib.request.urlopen(environ["AWS_ENDPOINT_URL"] + "/_sandbox") as reply:
             assert json.load(reply)["faults"] == []
@@ -294,6 +297,71 @@ def test_the_demo_is_the_whole_job(tmp_path: Path) -> None:
     assert image_builders("demo", "--days", "1").returncode == 0
     told = image_builders("query", "select count(*) as n from snapshots", "--format", "json")
     assert json.loads(told.stdout) == [{"n": 1}]
+
+
+def test_the_demo_leaves_real_snapshots_alone_though_it_made_the_warehouse(look: Looker) -> None:
+    assert image_builders("demo", "--days", "1").returncode == 0
+    window = Window.at("daily", datetime.now(UTC) - timedelta(days=3))
+    extracted = look.extract()
+    extracted.rows[0]["account_id"] = "111122223333"
+    look.warehouse.publish(window, [extracted])
+    failed(image_builders("demo", "--days", "1"), 2, "holds snapshots that are not the demo's")
+    assert len(look.warehouse.snapshots()) == 2
+
+
+def test_columns_of_the_same_name_are_told_apart(look: Looker) -> None:
+    look.publish()
+    for form, expected in (("csv", "a,b,a_1\n1,2,3\n"), ("json", '[\n {\n  "a": 1,\n  "b": 2,\n  "a_1": 3\n }\n]\n')):
+        done = image_builders("query", "select 1 as a, 2 as b, 3 as a", "--format", form)
+        assert done.stdout.replace("\r\n", "\n") == expected
+    done = image_builders("query", "select * from (select 1 as a), (select 2 as a)")
+    assert done.stdout.splitlines()[2].split() == ["1", "2"]
+
+
+def test_what_fails_after_the_commit_is_told_and_the_snapshot_stays(look: Looker, tmp_path: Path) -> None:
+    (tmp_path / "warehouse" / "image_builders.duckdb").mkdir(parents=True)
+    done = image_builders("snapshot")
+    assert done.returncode == 0
+    assert re.fullmatch(r"The snapshot is committed, but then: The views .* cannot be written: .*\.\n", done.stderr)
+    assert len(look.warehouse.snapshots()) == 1
+    assert image_builders("query", "select count(*) from image_builders_current", "--format", "csv").stdout.split() == [
+        "count_star()",
+        "2",
+    ]
+
+
+def test_a_file_of_views_that_is_none_is_done_without(look: Looker, tmp_path: Path) -> None:
+    look.publish()
+    (tmp_path / "warehouse" / "image_builders.duckdb").write_text("not a database")
+    assert image_builders("query", "select 1 as n", "--format", "csv").stdout.split() == ["n", "1"]
+
+
+def test_an_instance_that_cannot_be_written(look: Looker, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    failed(image_builders("snapshot", DAGSTER_HOME=str(tmp_path / "file")), 2, "set DAGSTER_HOME to a folder that can")
+
+
+def test_a_proxy_and_a_profile_do_not_come_between_the_sandbox_and_the_demo() -> None:
+    done = image_builders("demo", "--days", "1", HTTP_PROXY="http://127.0.0.1:1", AWS_PROFILE="nobody")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_interrupt_ends_the_run_and_commits_nothing(look: Looker) -> None:
+    look.sandbox.appstream.faults.append(Fault("latency", value=4))
+    with subprocess.Popen([COMMAND, "snapshot"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        while not look.sandbox.appstream.faults[0].struck:
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == 130
+        assert run.stderr
+        assert run.stderr.read() == "image-builders: Interrupted; nothing was committed.\n"
+    assert look.warehouse.snapshots() == []
+
+
+def test_control_characters_steer_no_terminal() -> None:
+    import pyarrow as pa
+
+    assert "a\\nb\\x1b[2J" in printing.as_text(pa.table({"x": ["a\nb\x1b[2J"]}))
 
 
 def test_the_demo_leaves_a_warehouse_alone_that_is_not_its_own(look: Looker) -> None:

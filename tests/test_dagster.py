@@ -1,5 +1,6 @@
 """The job as Dagster runs it: assets, windows, checks, schedule, and what its UI is told."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -202,6 +203,37 @@ def test_a_window_takes_late_starts_for_a_while(minutes: int, open_: bool, run: 
     look, execute = run
     look.sandbox.clock.set(datetime(2026, 11, 24, tzinfo=UTC) + timedelta(minutes=minutes))
     assert execute("2026-11-23").success is open_
+
+
+def test_a_run_that_is_taken_up_after_its_window_is_refused_too(run: tuple[Looker, Run], tmp_path: Path) -> None:
+    look, _ = run
+    # The clock of a run under way: open when it is planned, over when the steps after it come.
+    moments = iter([NOON, NOON + timedelta(days=5), NOON + timedelta(days=5)])
+
+    class MovingClock(ClockResource):
+        def now(self) -> datetime:
+            return next(moments)
+
+    definitions = build_definitions(
+        {}, warehouse=WarehouseResource(location=look.warehouse.location), clock=MovingClock()
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = definitions.resolve_job_def(JOB).execute_in_process(
+            instance=instance, partition_key="2026-11-23", raise_on_error=False
+        )
+    (failure,) = [e.step_failure_data for e in result.all_events if e.is_step_failure]
+    assert failure.user_failure_data
+    assert "launch partition 2026-11-28 instead" in str(failure.user_failure_data.description)
+    assert look.sandbox.appstream.calls == []
+    assert look.warehouse.snapshots() == []
+
+
+@pytest.mark.parametrize("config", [{"shards": 0}, {"page_size": 0}, {"max_items": -1}])
+def test_configuration_that_cannot_be_is_refused(config: dict[str, Any], run: tuple[Looker, Run]) -> None:
+    look, execute = run
+    with contextlib.suppress(dg.DagsterInvalidConfigError):
+        assert not execute(**config).success
+    assert look.sandbox.appstream.calls == []
 
 
 def test_hourly_windows(run: tuple[Looker, Run]) -> None:

@@ -7,9 +7,10 @@ import pytest
 from pipeline import aws, targets
 from pipeline.errors import ConfigurationError, CredentialsError
 from pipeline.sandbox.estate import FixedEstate
+from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
 from pipeline.targets import Plan, TargetsFile
-from tests.conftest import StartSandbox, target
+from tests.conftest import StartSandbox, builder, target
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +80,32 @@ def test_no_region_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         plan()
 
 
+def test_the_region_may_be_named_as_other_sdks_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert [t.region for t in plan().targets] == ["eu-west-1"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("AWS_RETRY_MODE", "bogus"), ("AWS_ENDPOINT_URL", "nowhere"), ("AWS_CONFIG_FILE", "bad.ini")]
+)
+def test_a_setting_of_boto3s_that_cannot_be_is_told(
+    setting: str, value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.ini").write_text("garbage\n")
+    monkeypatch.setenv(setting, value)
+    with pytest.raises(ConfigurationError, match=r"boto3 cannot be used as it is|The AWS configuration cannot be read"):
+        plan()
+
+
+def test_one_region_out_of_reach_does_not_hide_the_account(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(FixedEstate({(ACCOUNT, "eu-west-1"): [builder("a", "eu-west-1")]}))
+    sandbox.appstream.faults.append(Fault("deny", region="us-east-1"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+        assert {t.account_id for t in plan("us-east-1", "eu-west-1").targets} == {ACCOUNT}
+
+
 def test_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -108,7 +135,9 @@ def test_sts_that_cannot_be_reached_is_told_with_the_way_out(
 ) -> None:
     start_sandbox(FixedEstate())
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
-    with pytest.raises(CredentialsError, match=r"AWS STS does not say .*EndpointConnectionError.* set AWS_ACCOUNT_ID"):
+    with pytest.raises(
+        CredentialsError, match=r"AWS STS does not say .*EndpointConnectionError.*AWS_ACCOUNT_ID can say it"
+    ):
         plan()
 
 

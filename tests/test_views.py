@@ -192,12 +192,17 @@ def test_a_later_failure_in_the_window_is_the_last_look(looker: Callable[..., Lo
 def test_an_answer_does_not_depend_on_the_sessions_time_zone(look: Looker) -> None:
     views.build(look.warehouse)
     days = []
-    for zone in ("UTC", "Pacific/Auckland", "America/Los_Angeles"):
+    for zone in ("UTC", "Asia/Kolkata", "Pacific/Auckland", "America/Los_Angeles"):
         with duckdb.connect(f"{look.warehouse.location}/image_builders.duckdb", read_only=True) as connection:
             connection.execute(f"set TimeZone = '{zone}'")
-            query = "select snapshot_date::varchar, windows_seen from coverage, snapshots order by all"
+            query = "select snapshot_date::varchar, windows, gaps from coverage, snapshots order by all"
             days.append(connection.execute(query).fetchall())
-    assert days[0] == days[1] == days[2]
+    assert days[1:] == days[:1] * 3
+
+
+def test_as_of_the_end_of_time_is_current(look: Looker) -> None:
+    current = told(look, "from image_builders_current order by arn")
+    assert told(look, "from image_builders_as_of(timestamptz '9999-01-01') order by arn") == current
 
 
 def test_comments_tell_what_views_and_columns_are(look: Looker) -> None:

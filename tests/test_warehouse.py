@@ -25,7 +25,7 @@ from pipeline.errors import NoSnapshotError, WarehouseError
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
 from pipeline.warehouse import Warehouse
-from tests.conftest import NOON, Looker, builder, estate_of
+from tests.conftest import NOON, Looker, builder, estate_of, target
 
 DAY = timedelta(days=1)
 
@@ -50,7 +50,7 @@ def test_a_snapshot_is_a_file_in_every_tables_partition(looker: Callable[..., Lo
     look = looker(builder("a"))
     published = look.publish()
     assert files(look) == sorted(f"{t.name}/snapshot_date=2026-11-23/{published.snapshot_id}.parquet" for t in TABLES)
-    assert published.snapshot_id.startswith("20261123T0000-20261123T120000000000-")
+    assert published.snapshot_id.startswith("20261123T0000P24H-20261123T120000000000-")
     assert look.warehouse.snapshots() == [published.snapshot_id]
 
 
@@ -207,7 +207,7 @@ def test_looks_at_parts_add_up(looker: Callable[..., Looker]) -> None:
 
 def test_bare_readers_see_the_committed_rows(looker: Callable[..., Looker]) -> None:
     look = looker(
-        us_east_1=[builder("a", account_id="012345678901", CreatedTime=0.5)],
+        us_east_1=[builder("a", CreatedTime=0.5)],
         eu_west_1=[builder("b", "eu-west-1")],
     )
     look.publish("us-east-1", "eu-west-1")
@@ -231,6 +231,92 @@ def test_bare_readers_see_the_committed_rows(looker: Callable[..., Looker]) -> N
     for other in ("image_builder_subnets", "extracts"):
         empty = pd.read_parquet(f"{look.warehouse.location}/{other}")
         assert list(empty.columns)[:3] == ["snapshot_id", "account_id", "region"]
+
+
+def test_daily_and_hourly_windows_of_one_moment_do_not_replace_each_other(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a"))
+    look.sandbox.clock.set(NOON - timedelta(hours=12))
+    for look.cadence in ("hourly", "daily", "hourly"):
+        look.publish()
+    assert len(look.warehouse.snapshots()) == 2
+    assert [(r["window_end"] - r["window_start"]) // timedelta(hours=1) for r in told(look, "from snapshots")] in (
+        [1, 24],
+        [24, 1],
+    )
+
+
+def test_current_is_what_was_seen_last_whatever_the_window(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("old"))
+    for hours, cadence, name in ((1, "daily", "old"), (13, "hourly", "mid"), (16, "daily", "new")):
+        look.sandbox.clock.set(NOON + timedelta(hours=hours - 12))
+        look.cadence = cadence
+        estate_of(look)[ACCOUNT, "us-east-1"] = [builder(name)]
+        look.publish()
+    assert names(look, "image_builders_current") == ["new"]
+    look.sandbox.appstream.faults.append(Fault("deny"))
+    look.publish()
+    (row,) = told(look, "from coverage")
+    assert row["last_status"] == "denied"
+
+
+def test_what_cannot_be_text_costs_no_other_target_its_rows(looker: Callable[..., Looker]) -> None:
+    look = looker(us_east_1=[builder("a")], eu_west_1=[], eu_west_2=[])
+    look.sandbox.appstream.faults[:] = [
+        Fault("body", region="eu-west-1", value='{"ImageBuilders": [], "New": "\\ud800"}'),
+        Fault("body", region="eu-west-2", value='{"ImageBuilders": [{"Name": "\\ud800", "State": 1}]}'),
+    ]
+    look.publish("us-east-1", "eu-west-1", "eu-west-2")
+    rows = told(look, "select region, status, extra from extracts order by region")
+    assert [(r["region"], r["status"]) for r in rows] == [
+        ("eu-west-1", "ok"),
+        ("eu-west-2", "malformed"),
+        ("us-east-1", "ok"),
+    ]
+    assert json.loads(rows[0]["extra"]) == {"New": "\ud800"}
+    assert names(look) == ["a"]
+
+
+def test_an_empty_arn_is_none(looker: Callable[..., Looker]) -> None:
+    look = looker(*({"Name": name, "Arn": ""} for name in "abc"))
+    look.publish()
+    assert [r["arn"] for r in told(look, "from image_builders order by name")] == [target().arn(n) for n in "abc"]
+
+
+def test_a_later_look_at_a_part_tells_where_it_stopped(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a"), builder("b"))
+    look.publish()
+    published = look.publish(max_items=1)
+    assert published.rows[0]["resume_token"] is None
+    assert published.rows[0]["later_resume_token"] == look.look(max_items=1)["resume_token"]
+
+
+def test_a_publish_that_fails_leaves_the_snapshot_before_it(
+    looker: Callable[..., Looker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = looker(builder("a"))
+    first = look.publish()
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.warehouse.normalize", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            look.publish()
+    assert look.warehouse.snapshots() == [first.snapshot_id]
+    assert names(look) == ["a"]
+
+
+def test_a_table_that_cannot_be_written_is_told(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a"))
+    Path(look.warehouse.location).mkdir()
+    (Path(look.warehouse.location) / "image_builders").write_text("in the way")
+    with pytest.raises(WarehouseError, match="cannot be written: "):
+        look.publish()
+
+
+def test_a_warehouse_whose_name_means_something_to_a_glob(looker: Callable[..., Looker], tmp_path: Path) -> None:
+    look = looker(builder("a"))
+    look.warehouse = Warehouse(str(tmp_path / "w[1]*'"))
+    look.publish()
+    views.build(look.warehouse)
+    assert names(look) == ["a"]
 
 
 def test_an_account_id_stays_text_whatever_it_begins_with(looker: Callable[..., Looker]) -> None:
@@ -272,7 +358,7 @@ def test_files_without_a_commit_are_not_seen_and_are_removed_by_the_next_run(loo
     look = looker(builder("a"))
     published = look.publish()
     path = Path(look.warehouse.location) / published.paths["image_builders"]
-    orphan = path.with_name("20261123T0000-20261123T230000000000-dead.parquet")
+    orphan = path.with_name("20261123T0000P24H-20261123T230000000000-dead.parquet")
     rows = pq.read_table(path, partitioning=None)
     pq.write_table(rows.set_column(0, rows.schema.field(0), [[orphan.stem]]), orphan)
     assert names(look) == ["a"]

@@ -1,6 +1,6 @@
 """AppStream's DescribeImageBuilders over HTTP, in both protocols of its model, with faults on request.
 
-A WSGI application. It answers from an `Estate` at the sandbox's clock; it knows nothing of the pipeline.
+A WSGI application. It answers from an `Estate` at the sandbox's clock; it knows nothing of how the pipeline looks.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-import botocore.session
 import cbor2
 from botocore.model import OperationModel, StructureShape
 
+from pipeline.model import service
 from pipeline.sandbox.estate import Estate, ImageBuilder
 from pipeline.sandbox.faults import Fault, Reply, error
 
@@ -54,7 +54,7 @@ class AppStream:
     """Called before a page is made, with its region and number from 1: a test may change the estate here."""
 
     def __post_init__(self) -> None:
-        model = botocore.session.get_session().get_service_model("appstream")
+        model = service()
         self._operation: OperationModel = model.operation_model(OPERATION)
         self._target = f"{model.metadata['targetPrefix']}.{OPERATION}"
         self._path = f"/service/{model.metadata['targetPrefix']}/operation/{OPERATION}"
@@ -92,7 +92,9 @@ class AppStream:
             parameters = cbor2.loads(body) if is_cbor else json.loads(body or b"{}")
             start, page = _decode(parameters.get("NextToken"))
         except _ForeignTokenError:
-            return error(400, "InvalidParameterCombinationException", "NextToken is not one of ours")
+            refusal = error(400, "InvalidParameterCombinationException", "NextToken is not one of ours")
+            self._note(Call(self.account_of(scope["key"]), scope["region"], 0, parameters, refusal.status))
+            return refusal
         except ValueError as problem:
             return error(400, "SerializationException", str(problem))
         account_id, region = self.account_of(scope["key"]), scope["region"]
@@ -104,9 +106,12 @@ class AppStream:
             struck = [f for f in self.faults if f.strikes(account_id, region, page)]
         for fault in struck:
             reply = fault.change(reply)
-        with self._lock:
-            self.calls.append(Call(account_id, region, page, parameters, reply.status))
+        self._note(Call(account_id, region, page, parameters, reply.status))
         return reply
+
+    def _note(self, call: Call) -> None:
+        with self._lock:
+            self.calls.append(call)
 
     def _describe(self, account_id: str, region: str, parameters: dict[str, Any], start: int, page: int) -> Reply:
         if unknown := set(parameters) - set(self._operation.input_shape.members):

@@ -117,7 +117,9 @@ KINDS: dict[str, Callable[[Reply, Any], Reply]] = {
     "repeat_token": lambda reply, token: _edit(reply, lambda page: page.update(NextToken=token or reply.asked_token)),
     "unknown_members": lambda reply, _: _edit(reply, _unknown),
     "misfit": lambda reply, _: _edit(reply, _each("RootVolumeConfig", {"VolumeSizeInGb": "200"})),
+    "error_body": lambda reply, sent: replace(reply, status=sent[0] if sent else 500, body=sent[1] if sent else b"[]"),
     "body": lambda reply, text: replace(reply, body=text if isinstance(text, bytes) else str(text).encode()),
 }
 """Every kind of fault by its name. `latency` takes seconds, `body` the body to send in place of the page,
+`error_body` a status and a body,
 `repeat_token` the token to repeat, or none for the one that the page was asked with."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,9 +76,27 @@ class Sandbox:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
+    unset = (
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_SESSION_TOKEN",
+        "AWS_ACCOUNT_ID",
+        "AWS_ENDPOINT_URL_APPSTREAM",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    )
+    """What must not be in the environment of a boto3 that is to talk to this sandbox, and to nothing else."""
+
+    def take_over(self, environ: MutableMapping[str, str]) -> None:
+        """Makes an environment that of this sandbox."""
+        for name in self.unset:
+            environ.pop(name, None)
+        environ.update(self.environment)
+
     @property
     def environment(self) -> dict[str, str]:
-        """What boto3 needs in its environment to talk to this sandbox, and to nothing else."""
+        """What boto3 needs in its environment to talk to this sandbox."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "sandbox",
@@ -87,6 +105,7 @@ class Sandbox:
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": "127.0.0.1",
         }
 
     def __enter__(self) -> Sandbox:
