@@ -174,13 +174,18 @@ def _run_beside(server: Sandbox, command: Sequence[str]) -> int:
     from pipeline.instance import prepare_home
 
     prepare_home(warehouse_location())
+    server.take_over(os.environ)
     try:
-        server.take_over(os.environ)
-        return subprocess.run(command, check=False).returncode
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"There is no command {command[0]}.") from error
-    except KeyboardInterrupt:
-        return 130
+        process = subprocess.Popen(command)
+    except OSError as error:
+        raise ConfigurationError(f"The command {command[0]} cannot be run: {error.strerror}.") from error
+    # What stops this program stops the command as Ctrl-C would, and waits for it to put its things in order.
+    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # The terminal has told the command too.
 
 
 def _require_sandbox() -> None:

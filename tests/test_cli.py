@@ -278,7 +278,20 @@ def test_the_sandbox_stands_beside_a_command_while_it_runs() -> None:
     assert done.returncode == 0, done.stderr
     assert "Committed snapshot" in done.stdout
     assert image_builders("sandbox", "--", "false").returncode == 1
-    failed(image_builders("sandbox", "--", "no-such-command"), 2, "There is no command no-such-command")
+    failed(image_builders("sandbox", "--", "no-such-command"), 2, "The command no-such-command cannot be run")
+
+
+def test_what_stops_the_sandbox_stops_the_command_beside_it_in_good_order() -> None:
+    script = (
+        "import time\ntry:\n    print('up', flush=True)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    raise SystemExit(7)"
+    )
+    command = [str(COMMAND), "sandbox", "--", sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout
+        assert served.stdout.readline() == "up\n"
+        served.send_signal(signal.SIGTERM)
+        assert served.wait(20) == 7
 
 
 def test_the_demo_is_the_whole_job(tmp_path: Path) -> None:
