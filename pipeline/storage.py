@@ -58,7 +58,7 @@ class Storage(Protocol):
         ...
 
     def age(self, path: str) -> float:
-        """Seconds since the file was written."""
+        """Seconds since the file was written; none of one that is gone already."""
         ...
 
     def lock(self) -> Any:
@@ -153,7 +153,10 @@ class LocalStorage:
 
     def age(self, path: str) -> float:
         with told("read", self.location):
-            return time.time() - (self._root / path).stat().st_mtime
+            try:
+                return time.time() - (self._root / path).stat().st_mtime
+            except FileNotFoundError:
+                return 0.0
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -215,7 +218,8 @@ class ObjectStorage:
 
     def age(self, path: str) -> float:
         with told("read", self.location):
-            return time.time() - (self.files.get_file_info(f"{self._prefix}/{path}").mtime_ns or 0) / 1e9
+            found = self.files.get_file_info(f"{self._prefix}/{path}")
+        return 0.0 if found.mtime_ns is None else time.time() - found.mtime_ns / 1e9
 
     @contextmanager
     def lock(self) -> Iterator[None]:

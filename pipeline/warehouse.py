@@ -237,8 +237,10 @@ class Warehouse:
         for table in DATA_TABLES:
             for path in self.storage.list(table.name):
                 snapshot_id = _snapshot_of(path)
+                if snapshot_id is None or snapshot_id in newest:
+                    continue
                 # Where there is no lock, what has no commit may be another run's that is about to have one.
-                if snapshot_id in superseded or (snapshot_id not in newest and self._is_dead(path)):
+                if snapshot_id in superseded or self._is_dead(path):
                     self.storage.remove(path)
         for stream in streams:
             self.storage.remove(stream)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
-from pipeline import dictionary, views
+from pipeline import dictionary, instance, views
 from pipeline.contract import TABLES
 from tests.conftest import Looker, builder
 
@@ -70,6 +70,12 @@ def test_versions_are_pinned_without_an_index() -> None:
         n.split("==")[1] for n in lines if re.match(r"dagster(-webserver|-dg-cli|-graphql|-pipes|-shared)?==", n)
     }
     assert len(dagster) == 1, "Dagster's core and libraries move in lockstep"
+
+
+def test_the_repositorys_own_instance_is_the_one_the_command_line_makes() -> None:
+    tracked = subprocess.run(["git", "ls-files", ".dagster"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ROOT / ".dagster" / "dagster.yaml").read_text() == instance.SETTINGS
+    assert tracked.stdout.split() in ([".dagster/dagster.yaml"], []), "the rest of an instance is nobody's but its own"
 
 
 def test_no_module_below_the_edge_imports_dagster() -> None:

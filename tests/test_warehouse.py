@@ -362,9 +362,13 @@ def test_files_without_a_commit_are_not_seen_and_are_removed_by_the_next_run(loo
     rows = pq.read_table(path, partitioning=None)
     pq.write_table(rows.set_column(0, rows.schema.field(0), [[orphan.stem]]), orphan)
     assert names(look) == ["a"]
+    own = path.with_name("notes.parquet")
+    own.write_bytes(path.read_bytes())
     look.sandbox.clock.set(NOON + DAY)
     look.publish()
     assert not orphan.exists()
+    assert own.exists(), "what a run did not write is nobody's to remove"
+    own.unlink()
     assert names(look) == ["a", "a"]
 
 
