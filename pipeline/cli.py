@@ -175,6 +175,8 @@ def _run_beside(server: Sandbox, command: Sequence[str]) -> int:
 
     prepare_home(warehouse_location())
     server.take_over(os.environ)
+    # A shell starts its background jobs with interrupts ignored, and what ignores them hands that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         process = subprocess.Popen(command)
     except OSError as error:

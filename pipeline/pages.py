@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -197,6 +197,17 @@ def _moments_fit(builders: pa.StructArray) -> bool:
     return True
 
 
+def _kind(arrow: pa.DataType) -> _Kind:
+    """An Arrow type as plain Python: objects as dicts, lists as lists of one, the rest by name."""
+    if pa.types.is_struct(arrow):
+        return {field.name: _kind(field.type) for field in arrow}
+    return [_kind(arrow.value_type)] if pa.types.is_list(arrow) else str(arrow)
+
+
+_Kind: TypeAlias = "dict[str, _Kind] | list[_Kind] | str"
+_BUILDER = _kind(contract.BUILDER)
+
+
 @dataclass(frozen=True)
 class _Builder:
     """One image builder of a parsed reply, to be split into what the contract knows and the rest."""
@@ -205,42 +216,42 @@ class _Builder:
     index: int
 
     def separated(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        known, extra = self._split(self.item, contract.BUILDER, "")
+        known, extra = self._split(self.item, _BUILDER, "")
         if known is None or known.get("Name") is None:
             self._misfit("Name", None, "a string")
         return known, extra
 
-    def _split(self, value: Any, kind: pa.DataType, path: str) -> tuple[Any, Any]:
+    def _split(self, value: Any, kind: _Kind, path: str) -> tuple[Any, Any]:
         """The part of a value that fits its type, and the part that the contract has no place for."""
         if value is None:
             return None, None
-        if pa.types.is_struct(kind):
+        if isinstance(kind, dict):
             if not isinstance(value, dict):
                 self._misfit(path, value, "an object")
-            names = {field.name for field in kind}
-            known, extra = {}, {k: v for k, v in value.items() if k not in names}
-            for field in kind:
-                if field.name in value:
-                    inner = f"{path}.{field.name}" if path else field.name
-                    known[field.name], beyond = self._split(value[field.name], field.type, inner)
+            known, extra = {}, {}
+            for name, inner in value.items():
+                if name in kind:
+                    known[name], beyond = self._split(inner, kind[name], f"{path}.{name}" if path else name)
                     if beyond:
-                        extra[field.name] = beyond
+                        extra[name] = beyond
+                else:
+                    extra[name] = inner
             return known, extra
-        if pa.types.is_list(kind):
+        if isinstance(kind, list):
             if not isinstance(value, list):
                 self._misfit(path, value, "a list")
-            parts = [self._split(v, kind.value_type, f"{path}[{i}]") for i, v in enumerate(value)]
+            parts = [self._split(v, kind[0], f"{path}[{i}]") for i, v in enumerate(value)]
             return [p[0] for p in parts], {str(i): p[1] for i, p in enumerate(parts) if p[1]}
         return self._scalar(value, kind, path), None
 
-    def _scalar(self, value: Any, kind: pa.DataType, path: str) -> Any:
-        if pa.types.is_string(kind):
+    def _scalar(self, value: Any, kind: str, path: str) -> Any:
+        if kind == "string":
             if not isinstance(value, str):
                 self._misfit(path, value, "a string")
-        elif pa.types.is_boolean(kind):
+        elif kind == "bool":
             if not isinstance(value, bool):
                 self._misfit(path, value, "true or false")
-        elif pa.types.is_int64(kind):
+        elif kind == "int64":
             if type(value) is not int or value not in _INT64:
                 self._misfit(path, value, "a whole number")
         else:
