@@ -79,9 +79,9 @@ class Patience:
         time.sleep(random.uniform(0, self.seconds * 2**attempt))
 
 
-def client(session: boto3.Session, region: str, connections: int = 10) -> Any:
+def client(session: boto3.Session, region: str) -> Any:
     """An AppStream client whose pages of image builders come as Arrow; see `Listing`."""
-    appstream = aws.client(session, "appstream", region, connections)
+    appstream = aws.client(session, "appstream", region)
     appstream.meta.events.register(f"before-parse.{_OPERATION}", _take_page)
     return appstream
 

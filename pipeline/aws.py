@@ -39,7 +39,7 @@ def new_session() -> boto3.Session:
     return session
 
 
-def client(session: boto3.Session, service: str, region: str, connections: int = 10) -> Any:
+def client(session: boto3.Session, service: str, region: str) -> Any:
     """A client with this project's timeouts, and with its retries where the user has set none.
 
     Raises ConfigurationError for settings of boto3's that cannot be, a retry mode or an endpoint for instance.
@@ -47,7 +47,6 @@ def client(session: boto3.Session, service: str, region: str, connections: int =
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
-        max_pool_connections=connections,
         user_agent_appid=os.environ.get("AWS_SDK_UA_APP_ID", f"image-builders-{__version__}"),
     )
     try:
