@@ -40,12 +40,13 @@ def boto3_loop() -> Callable[[Path], None]:
 def this_project() -> Callable[[Path], None]:
     from pipeline import aws
     from pipeline.appstream import Selection
+    from pipeline.credentials import Access
     from pipeline.sweep import Sweep
     from pipeline.targets import Target
     from pipeline.warehouse import Extracted, Warehouse
     from pipeline.windows import Window
 
-    sweep = Sweep(aws.new_session(), lambda: datetime.now(UTC), Selection(page_size=PAGE_SIZE))
+    sweep = Sweep(Access(aws.new_session()), lambda: datetime.now(UTC), Selection(page_size=PAGE_SIZE))
 
     def work(folder: Path) -> None:
         warehouse = Warehouse(str(folder))

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
-import boto3
 from botocore.paginate import TokenEncoder
 
-from pipeline import aws, failures, pages
+from pipeline import failures, pages
+from pipeline.credentials import Access, Role
 from pipeline.errors import ConfigurationError, MalformedReplyError
 from pipeline.pages import Page
 
@@ -67,31 +65,30 @@ class Selection:
             )
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How often a page is taken up again at its token after botocore's own retries, and the first pause."""
-
-    retries: int = 3
-    seconds: float = 0.5
-
-    def wait(self, attempt: int) -> None:
-        # Full jitter, as AWS advises, so that many targets do not come back at once.
-        time.sleep(random.uniform(0, self.seconds * 2**attempt))
+def client(access: Access, region: str, roles: tuple[Role, ...] = ()) -> Any:
+    """The AppStream client of a region, whose pages of image builders come as Arrow; see `Listing`."""
+    return access.client("appstream", region, roles, _prepare)
 
 
-def client(session: boto3.Session, region: str) -> Any:
-    """An AppStream client whose pages of image builders come as Arrow; see `Listing`."""
-    appstream = aws.client(session, "appstream", region)
-    appstream.meta.events.register(f"before-parse.{_OPERATION}", _take_page)
-    return appstream
+def _prepare(client: Any) -> None:
+    client.meta.events.register(f"before-send.{_OPERATION}", _tell_asked)
+    client.meta.events.register(f"response-received.{_OPERATION}", _tell_answered)
+    client.meta.events.register(f"before-parse.{_OPERATION}", _take_page)
+
+
+class Wire(Protocol):
+    """Who wants to know when a call of a listing is on its way, and when it is answered, well or not."""
+
+    def asked(self) -> None: ...
+
+    def answered(self, is_well: bool) -> None: ...
 
 
 class Listing:
     """One walk through the image builders of a target, page by page, kept in order.
 
-    Iterating yields `Page`s. A page that fails for a passing reason is taken up again at its token, up to
-    `patience.retries` times in a row; then what the call raised is raised. Afterwards `resume_token` is boto3's,
-    set where `max_items` cut the listing.
+    Iterating yields `Page`s. What a call raises is raised, after the pages before it; iterating again takes the
+    listing up at the page that failed. At the end `resume_token` is boto3's, set where `max_items` cut the listing.
 
     While pages are fetched, those before them are read on another thread: Arrow needs no interpreter for that.
     """
@@ -100,43 +97,38 @@ class Listing:
         self,
         client: Any,
         selection: Selection,
-        patience: Patience | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.pages = 0
         self.received_at: datetime | None = None
         """When the page that was yielded last was received."""
         self.retries = 0
+        """How often botocore tried again."""
         self.request_ids: list[str] = []
         self.resume_token: str | None = None
         self._client = client
         self._now = now
-        self._selection = selection
-        self._patience = patience or Patience()
+        self.wire: Wire | None = None
+        self._rest = selection
         self._tokens: set[int] = set()
         # The paginator needs to know how many builders a page has only where it is to cut.
         self._reads_at_once = selection.max_items is not None or selection.starting_token is not None
 
     def __iter__(self) -> Iterator[Page]:
-        rest, failed = self._selection, 0
         while True:
-            replies = self._paginate(rest)
+            replies = self._paginate(self._rest)
             try:
                 for page in self._in_order(replies):
-                    failed = 0
+                    # Before it is yielded: whoever takes it has it.
+                    self._rest = _after(self._rest, page)
                     yield page
-                    rest = _after(rest, page)
                 self.resume_token = replies.resume_token
                 return
             except _MisjudgedError:
                 self._reads_at_once = True
             except Exception as error:
                 self.retries += failures.retries_made(error)
-                if failed == self._patience.retries or not failures.describe(error).is_transient:
-                    raise
-                failed += 1
-                self.retries += 1
-                self._patience.wait(failed)
+                raise
 
     def _paginate(self, selection: Selection) -> Any:
         paging = {
@@ -166,7 +158,7 @@ class Listing:
     def _fetch(self, fetched: Iterator[dict[str, Any]]) -> tuple[list[dict[str, Any]], Exception | None]:
         """The next replies, and what came in place of a further one."""
         group: list[dict[str, Any]] = []
-        _asking.reads_at_once = self._reads_at_once
+        _asking.reads_at_once, _asking.wire = self._reads_at_once, self.wire
         try:
             for reply in itertools.islice(fetched, GROUP):
                 group.append(reply | {_MOMENT: self._now()})
@@ -224,6 +216,16 @@ def _pages_of(replies: list[dict[str, Any]]) -> Iterator[Page]:
         else:
             beside = ("ResponseMetadata", _MOMENT)
             yield pages.from_objects({name: value for name, value in reply.items() if name not in beside})
+
+
+def _tell_asked(**_: Any) -> None:
+    if wire := getattr(_asking, "wire", None):
+        wire.asked()
+
+
+def _tell_answered(response_dict: dict[str, Any] | None, **_: Any) -> None:
+    if wire := getattr(_asking, "wire", None):
+        wire.answered(response_dict is not None and response_dict["status_code"] < 300)
 
 
 def _take_page(

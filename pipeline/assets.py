@@ -4,6 +4,7 @@ Dagster's side of the job only: what is done, the modules it calls do.
 """
 
 import contextlib
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ GROUP = "image_builders"
 SNAPSHOT = "snapshot"
 VIEWS = "views"
 PREVIEW_ROWS = 10
+COVERAGE_ROWS = 500
 
 
 class SnapshotConfig(dg.Config):
@@ -41,8 +43,11 @@ class SnapshotConfig(dg.Config):
     starting_token: str | None = Field(
         None, description="StartingToken: where an earlier listing stopped, its resume_token."
     )
-    shards: int = Field(
-        1, ge=1, description="Steps to split the targets into, for executors that run steps on several machines."
+    shards: int | None = Field(
+        None,
+        ge=1,
+        description="Steps to split the targets into, for executors that run steps on several machines; "
+        "IMAGE_BUILDERS_SHARDS, else 1, where none is given.",
     )
 
 
@@ -54,6 +59,7 @@ class Shard:
     targets: tuple[Target, ...]
     selection: Selection
     concurrency: int
+    is_whole: bool
 
 
 @contextlib.contextmanager
@@ -81,8 +87,8 @@ def table_schema(table: Table) -> dg.TableSchema:
     return column_schema({c.name: (str(c.type), c.description, c.nullable) for c in table.columns})
 
 
-def build_assets(cadence: str, partitions: Windows) -> list[dg.AssetsDefinition]:
-    """The tables as one graph-backed set, and the views that depend on them."""
+def build_assets(cadence: str, partitions: Windows, shards: int = 1) -> list[dg.AssetsDefinition]:
+    """The tables as one graph-backed set, and the views that depend on them; so many shards where a run says nothing."""
 
     @dg.op(out=dg.DynamicOut(Shard), description="Which accounts and regions, in how many shards.")
     def plan(
@@ -96,14 +102,20 @@ def build_assets(cadence: str, partitions: Windows) -> list[dg.AssetsDefinition]
             Window.of_key(cadence, context.partition_key).require_open(cadence, clock.now())
             selection = Selection(tuple(config.names), config.page_size, config.max_items, config.starting_token)
             warehouse.open().storage.check()
-            planned = targets.plan(aws.session(), config.regions)
+            planned = targets.plan(aws.access(), config.regions)
             selection.require_fits(len(planned.targets))
-        for number in range(min(config.shards, len(planned.targets))):
-            name = f"{context.run_id}-{number}"
-            mine = planned.targets[number :: config.shards]
-            yield dg.DynamicOutput(Shard(name, mine, selection, planned.concurrency), mapping_key=str(number))
+        for remark in planned.remarks:
+            context.log.warning(str(remark))
+        accounts = len({t.account_id for t in planned.targets})
+        context.log.info(f"{len(planned.targets)} targets to look at, in {accounts} accounts")
+        for number, mine in enumerate(targets.split(planned.targets, config.shards or shards)):
+            shard = Shard(f"{context.run_id}-{number}", mine, selection, planned.concurrency, planned.is_whole)
+            yield dg.DynamicOutput(shard, mapping_key=str(number))
 
-    @dg.op(description="A look at every target of a shard, each on its own; whole looks go to the scratch folder.")
+    @dg.op(
+        description="A look at every target of a shard, each on its own; whole looks go to the scratch folder.",
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL),
+    )
     def extract(
         context: dg.OpExecutionContext,
         shard: Shard,
@@ -115,9 +127,11 @@ def build_assets(cadence: str, partitions: Windows) -> list[dg.AssetsDefinition]
         # Again: a run that is taken up from its failure comes here without planning anew.
         with told():
             Window.of_key(cadence, context.partition_key).require_open(cadence, clock.now())
-        with told(), warehouse.open().stage(shard.name) as (stream, sink):
+        # A step may be begun twice, when its worker is lost: each writes a stream of its own.
+        name = f"{shard.name}-{secrets.token_hex(4)}"
+        with told(), warehouse.open().stage(name) as (stream, sink):
             sweep = Sweep(
-                aws.session(),
+                aws.access(shard.concurrency),
                 clock.now,
                 shard.selection,
                 aws.patience,
@@ -126,7 +140,7 @@ def build_assets(cadence: str, partitions: Windows) -> list[dg.AssetsDefinition]
                 progress.reporter(context.log),
             )
             rows = sweep.run(shard.targets, sink)
-        return Extracted(rows, stream)
+        return Extracted([row | {"is_configured": shard.is_whole or None} for row in rows], stream)
 
     @dg.op(
         out={t.name: dg.Out(dg.Nothing) for t in TABLES},
@@ -193,17 +207,7 @@ def _metadata(home: Warehouse, published: Published, table: Table, extracted: li
         "snapshot_id": published.snapshot_id,
     }
     if table is EXTRACTS:
-        shown = (
-            "account_id",
-            "region",
-            "status",
-            "complete",
-            "builders",
-            "error_code",
-            "error_message",
-            "later_status",
-        )
-        metadata["coverage"] = dg.MetadataValue.md(to_markdown([{k: r.get(k) for k in shown} for r in published.rows]))
+        metadata["coverage"] = dg.MetadataValue.md(_coverage(published.rows))
         looked = [r for e in extracted for r in e.rows]
         metadata["targets"] = len(looked)
         metadata["targets_not_seen"] = sum(r["status"] != "ok" for r in looked)
@@ -212,3 +216,22 @@ def _metadata(home: Warehouse, published: Published, table: Table, extracted: li
             rows = home.head(table, published.snapshot_id, PREVIEW_ROWS).to_pylist()
             metadata["preview"] = dg.MetadataValue.md(to_markdown(rows))
     return metadata
+
+
+def _coverage(rows: list[dict[str, Any]]) -> str:
+    """The targets, those that were not seen first; of a large organization not every one that went well."""
+    shown = (
+        "account_id",
+        "account_name",
+        "region",
+        "status",
+        "complete",
+        "builders",
+        "error_code",
+        "error_message",
+        "later_status",
+    )
+    rows = sorted(rows, key=lambda r: (r.get("later_status") or r["status"]) == "ok")
+    more = len(rows) - COVERAGE_ROWS
+    table = to_markdown([{k: r.get(k) for k in shown} for r in rows[:COVERAGE_ROWS]])
+    return table + (f"\n\nand {more:,} more, in `extracts`" if more > 0 else "")

@@ -20,6 +20,7 @@ from pipeline.errors import ConfigurationError
 CONNECT_TIMEOUT = 10
 READ_TIMEOUT = 60
 ATTEMPTS = 5
+ATTEMPTS_OF_A_LOOK = 2
 
 _MAKING = threading.Lock()
 
@@ -39,29 +40,45 @@ def new_session() -> boto3.Session:
     return session
 
 
-def client(session: boto3.Session, service: str, region: str) -> Any:
+def client(
+    session: boto3.Session, service: str, region: str, attempts: int = ATTEMPTS, connections: int = 10
+) -> Any:
     """A client with this project's timeouts, and with its retries where the user has set none.
+
+    `attempts` is how often botocore makes a call before it fails, `connections` how many are kept open.
 
     Raises ConfigurationError for settings of boto3's that cannot be, a retry mode or an endpoint for instance.
     """
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
+        max_pool_connections=connections,
         user_agent_appid=os.environ.get("AWS_SDK_UA_APP_ID", f"image-builders-{__version__}"),
     )
     try:
         with _MAKING:  # Clients may be shared among threads, but a session must not make two at once.
-            return session.client(service, region_name=region, config=config.merge(_retries(session)))
+            return session.client(service, region_name=region, config=config.merge(_retries(session, attempts)))
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"boto3 cannot be used as it is configured: {str(error).rstrip('.')}.") from error
 
 
-def _retries(session: boto3.Session) -> Config:
+def partition_of(session: boto3.Session, region: str) -> str:
+    """The partition of a region: aws, aws-cn, aws-us-gov and so on; of an unknown one, that of its name's pattern.
+
+    Raises ConfigurationError where botocore knows none.
+    """
+    try:
+        return str(session.get_partition_for_region(region))
+    except BotoCoreError as error:
+        raise ConfigurationError(f"AWS has no region '{region}', as far as the installed botocore knows.") from error
+
+
+def _retries(session: boto3.Session, attempts: int) -> Config:
     # A Config outranks the environment and the profile, so what the user set there is left alone.
     profile = session._session.get_scoped_config()
     retries: dict[str, Any] = {}
     if "AWS_RETRY_MODE" not in os.environ and "retry_mode" not in profile:
         retries["mode"] = "standard"
     if "AWS_MAX_ATTEMPTS" not in os.environ and "max_attempts" not in profile:
-        retries["total_max_attempts"] = ATTEMPTS
+        retries["total_max_attempts"] = attempts
     return Config(retries=retries) if retries else Config()

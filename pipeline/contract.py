@@ -265,6 +265,13 @@ EXTRACTS = Table(
         *_key_columns(),
         Column("window_start", MOMENT, "The window's first moment.", nullable=False),
         Column("window_end", MOMENT, "The first moment after the window.", nullable=False),
+        Column("account_name", TEXT, "The account's name, from the targets file or AWS Organizations."),
+        Column(
+            "is_configured",
+            FLAG,
+            "Whether the configuration named the target when the window's newest run of all of it was planned; null "
+            "where only runs with regions of their own looked.",
+        ),
         Column(
             "status",
             TEXT,

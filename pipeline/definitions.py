@@ -11,6 +11,7 @@ import dagster as dg
 
 from pipeline.assets import build_assets
 from pipeline.checks import build_checks
+from pipeline.executors import executor_of, shards_of
 from pipeline.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
 from pipeline.schedules import job, schedule, windows
 from pipeline.windows import cadence_of
@@ -19,7 +20,7 @@ from pipeline.windows import cadence_of
 def build_definitions(environ: Mapping[str, str] = os.environ, **overrides: Any) -> dg.Definitions:
     """The code location. `overrides` take the place of resources: aws, warehouse, clock, progress.
 
-    Raises ConfigurationError for an unknown IMAGE_BUILDERS_CADENCE.
+    Raises ConfigurationError for a setting that cannot be: the cadence, the executor, the number of shards.
     """
     cadence = cadence_of(environ.get("IMAGE_BUILDERS_CADENCE"))
     partitions = windows(cadence)
@@ -31,13 +32,12 @@ def build_definitions(environ: Mapping[str, str] = os.environ, **overrides: Any)
         "progress": ProgressResource(),
     }
     return dg.Definitions(
-        assets=build_assets(cadence, partitions),
+        assets=build_assets(cadence, partitions, shards_of(environ)),
         asset_checks=build_checks(cadence),
         jobs=[snapshot_job],
         schedules=[schedule(snapshot_job, cadence, environ.get("IMAGE_BUILDERS_SCHEDULE") == "on")],
         resources=resources | overrides,
-        # A process a step costs seconds a run, and one shard needs none.
-        executor=dg.in_process_executor,
+        executor=executor_of(environ),
     )
 
 

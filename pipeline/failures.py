@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from botocore import exceptions as aws
 
 from pipeline.errors import MalformedReplyError
+from pipeline.redaction import redacted
 
 # AWS's error codes by what they mean for a look. Sources: AppStream's API reference ("Common Errors"), and
 # botocore's own list of throttling codes in botocore/retries/standard.py.
@@ -50,6 +51,12 @@ _CODES = {
         "UnrecognizedClientException",
     },
 }
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+"""Codes of a session that was good and is over: the same call may succeed with a new one."""
+
+NOT_RECOGNIZED = {"InvalidClientTokenId", "UnrecognizedClientException"}
+"""Codes of credentials that nobody knows; also what a region answers that the account has not enabled."""
+
 _STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes}
 _STATUS_OF_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (MalformedReplyError, "malformed"),
@@ -78,8 +85,18 @@ class Failure:
     """Whether the same call may well succeed when it is made again."""
 
 
+class RoleError(Exception):
+    """A role that could not be assumed, and how AWS put it."""
+
+    def __init__(self, role: str, failure: Failure) -> None:
+        self.failure = replace(failure, message=f"The role {role} cannot be assumed: {failure.message}")
+        super().__init__(self.failure.message)
+
+
 def describe(error: Exception) -> Failure:
-    """Classifies what a boto3 call raised."""
+    """Classifies what a boto3 call raised. No secret of this process is in it."""
+    if isinstance(error, RoleError):
+        return error.failure
     if isinstance(error, aws.ClientError):
         return _of_client_error(error)
     status = next((s for kind, s in _STATUS_OF_TYPE if isinstance(error, kind)), "error")
@@ -103,9 +120,9 @@ def _of_client_error(error: aws.ClientError) -> Failure:
     message = told.get("Message") or error.response.get("message") or str(error)
     http = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     status = _STATUS_OF_CODE.get(code, "error")
-    return Failure(status, code, _sentence(str(message)), status == "throttled" or http >= 500)
+    return Failure(status, redacted(code), _sentence(str(message)), status == "throttled" or http >= 500)
 
 
 def _sentence(text: str) -> str:
     # What a server says may be anything, and a row of text must be valid Unicode.
-    return " ".join(text.encode("utf-8", "backslashreplace").decode().split())
+    return " ".join(redacted(text).encode("utf-8", "backslashreplace").decode().split())

@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import boto3
 import dagster as dg
 
 from pipeline import aws
-from pipeline.appstream import Patience
+from pipeline.credentials import Access
 from pipeline.instance import warehouse_location
+from pipeline.look import Patience
 from pipeline.sweep import Progress
 from pipeline.warehouse import Warehouse
 
@@ -22,8 +22,9 @@ class AwsResource(dg.ConfigurableResource):
     page_retries: int = Patience.retries
     page_retry_seconds: float = Patience.seconds
 
-    def session(self) -> boto3.Session:
-        return aws.new_session()
+    def access(self, connections: int = 10) -> Access:
+        """Clients and credentials, for as long as a step runs; so many connections a region are kept open."""
+        return Access(aws.new_session(), connections)
 
     @property
     def patience(self) -> Patience:

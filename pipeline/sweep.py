@@ -1,37 +1,42 @@
-"""Many targets at once, each on its own: a look at every one, and a row of `extracts` that says how it went.
+"""Many targets at once, each on its own: none holds up, hides or spoils another.
 
 It knows neither Dagster nor the warehouse: rows go to a stream of Arrow batches, the `extracts` rows are returned.
 """
 
 from __future__ import annotations
 
-import array
-import json
-import tempfile
+import heapq
+import itertools
+import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, Any
+from typing import Any, Protocol
 
-import boto3
-import botocore
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.ipc
 
-from pipeline import appstream, contract, failures
-from pipeline.appstream import Listing, Patience, Selection
-from pipeline.normalize import LOOKED
-from pipeline.pages import Page
+from pipeline import failures
+from pipeline.appstream import Selection
+from pipeline.credentials import Access
+from pipeline.look import How, Look, Patience, Row
+from pipeline.spool import SPOOL_ROWS
 from pipeline.targets import Target
+from pipeline.turns import OverError, Turn, Turns
 
-SPOOL_ROWS = 8192
-"""Builders, of a kilobyte or so each, that a target's look may hold in memory before they move to a file."""
+WAITING_FOR_EACH = 7
+"""Looks that may wait, for AWS or for a pause to end, for each that is at work: each of them costs a thread."""
 
-Row = dict[str, Any]
+_TICK = 0.25
+"""Seconds after which, without any news, progress is reported and overdue answers are looked for."""
+
+
+class Sink(Protocol):
+    """Takes the rows of looks, of the schema `LOOKED`; an Arrow stream writer is one."""
+
+    def write_batch(self, batch: pa.RecordBatch) -> None: ...
 
 
 @dataclass
@@ -55,10 +60,11 @@ class Progress:
 class Sweep:
     """How to look at targets.
 
-    `now` is the clock, `report` is told of progress after every page and target.
+    `now` is the clock; `concurrency` how many targets are at work at once, those that wait for AWS longer than it
+    should take not counted; `report` is told of progress, from one thread, whenever there is news and now and then.
     """
 
-    session: boto3.Session
+    access: Access
     now: Callable[[], datetime]
     selection: Selection = field(default_factory=Selection)
     patience: Patience = field(default_factory=Patience)
@@ -66,181 +72,161 @@ class Sweep:
     run_id: str | None = None
     report: Callable[[Progress], None] = lambda progress: None
 
-    def run(self, targets: Sequence[Target], sink: pa.ipc.RecordBatchStreamWriter) -> list[Row]:
-        """Looks at every target; the rows of those that were seen go to `sink` (schema `LOOKED`), whole ones only.
+    def run(self, targets: Sequence[Target], sink: Sink) -> list[Row]:
+        """Looks at every target; the rows of those that were seen go to `sink`, whole ones only.
+
+        Each has one page in flight, as AWS throttles by account and region. A page that fails for a passing reason
+        is taken up again after a pause; a target that goes on failing is looked at once more from the start when all
+        others are done. Then it is a row that says so: nothing that a target does is raised.
 
         Returns the rows of `extracts`, in the order of `targets`, without the columns that the snapshot gives.
-        A target that fails is a row; nothing that a target does is raised.
+        Whatever is raised in this thread ends the sweep at once: looks under way stop at their next call.
         """
         progress = Progress(len(targets))
-        with ThreadPoolExecutor(max(1, min(self.concurrency, len(targets))), "look") as pool, _cancelled(pool):
-            looks = {pool.submit(self._look, target, progress): target for target in targets}
-            rows: dict[Target, Row] = {}
-            for done in as_completed(looks):
-                look = done.result()
-                rows[looks[done]] = look.row
-                with look.spool:
-                    for batch in look.spool.batches():
-                        sink.write_batch(batch)
-                progress.add(done=1, failed=look.row["status"] != "ok")
-                self.report(progress)
-        return [rows[target] for target in targets]
-
-    def _look(self, target: Target, progress: Progress) -> _Look:
-        started, spool = self.now(), _Spool(target)
-        listing: Listing | None = None
-        rest: dict[str, Any] = {}
-        failure: failures.Failure | None = None
-        builders = duplicates = 0
-        try:
-            client = appstream.client(self.session, target.region)
-            listing = Listing(client, self.selection, self.patience, self.now)
-            for page in listing:
-                rest |= page.rest
-                spool.write(page, listing.received_at or started)
-                builders += len(page)
-                progress.add(builders=len(page))
-                self.report(progress)
-            duplicates = spool.finish()
-        except Exception as error:
-            failure = failures.describe(error)
-            spool.drop()
-        whole = self.selection.is_whole and listing is not None and listing.resume_token is None
-        return _Look(
-            spool,
-            {
-                "account_id": target.account_id,
-                "region": target.region,
-                "status": failure.status if failure else "ok",
-                "complete": failure is None and whole,
-                "error_code": failure.code if failure else None,
-                "error_message": failure.message if failure else None,
-                "started_at": started,
-                "observed_at": self.now(),
-                "pages": listing.pages if listing else 0,
-                "builders": 0 if failure else builders - duplicates,
-                "duplicates": duplicates,
-                "retries": listing.retries if listing else 0,
-                "first_request_id": listing.request_ids[0] if listing and listing.request_ids else None,
-                "last_request_id": listing.request_ids[-1] if listing and listing.request_ids else None,
-                "resume_token": listing.resume_token if listing and not failure else None,
-                "botocore_version": botocore.__version__,
-                "contract_version": contract.VERSION,
-                "run_id": self.run_id,
-                contract.EXTRA: json.dumps(rest, default=str) if rest else None,
-            },
+        how = How(
+            self.access,
+            self.now,
+            self.selection,
+            self.patience,
+            self.run_id,
+            lambda builders: progress.add(builders=builders),
         )
+        rows: dict[Target, Row] = {}
+        pending = _Pending(sink)
+        for look in self._over(_spread(Look(t, how) for t in targets), lambda: self.report(progress)):
+            rows[look.target] = look.row
+            with look.spool:
+                for batch in look.spool.batches():
+                    pending.write(batch)
+            progress.add(done=1, failed=look.failure is not None)
+            self.report(progress)
+        pending.flush()
+        return _told_apart([rows[target] for target in targets])
+
+    def _over(self, looks: Sequence[Look], tick: Callable[[], None]) -> Iterator[Look]:
+        """The looks that have come to their end, as they do."""
+        waiting, last = deque(looks), list[Look]()
+        resting: list[tuple[float, int, Look]] = []
+        order = itertools.count()
+        with _Crew(self.concurrency) as crew:
+            while True:
+                while resting and resting[0][0] <= time.monotonic():
+                    waiting.appendleft(heapq.heappop(resting)[2])
+                if not (waiting or resting or crew.busy):
+                    if not last:
+                        return
+                    for look in last:
+                        look.start_over()
+                    waiting.extend(last)
+                    last.clear()
+                while waiting and crew.can_take(waiting[0]):
+                    waiting.popleft()
+                pause = resting[0][0] - time.monotonic() if resting else _TICK
+                for look, seconds in crew.news(max(0.0, min(_TICK, pause))):
+                    if seconds is not None:
+                        heapq.heappush(resting, (time.monotonic() + seconds, next(order), look))
+                    elif look.failure and look.failure.is_transient and not look.has_started_over:
+                        last.append(look)
+                    else:
+                        yield look
+                tick()
 
 
-@contextmanager
-def _cancelled(pool: ThreadPoolExecutor) -> Iterator[None]:
-    """Whatever ends the sweep early does not wait for the targets that nobody has begun to look at."""
-    try:
-        yield
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
+class _Crew:
+    """Threads that let looks go on. They are daemons: a program that is told to stop does not wait for AWS."""
 
+    def __init__(self, concurrency: int) -> None:
+        self.busy = 0
+        self._limit = concurrency * (1 + WAITING_FOR_EACH)
+        self._jobs: queue.SimpleQueue[tuple[Look, Turn] | None] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[tuple[Look, float | None] | BaseException | None] = queue.SimpleQueue()
+        self._turns = Turns(concurrency, lambda: self._news.put(None))
+        self._threads = 0
 
-@dataclass(frozen=True)
-class _Look:
-    spool: _Spool
-    row: Row
-
-
-def looked(target: Target, pages: Sequence[tuple[Page, datetime]]) -> pa.RecordBatch:
-    """The image builders of pages of a target, with the moment at which each page was received, as `LOOKED`."""
-    builders = pa.concat_arrays([page.builders for page, _ in pages])
-    arn = pc.struct_field(builders, "Arn")
-    arn = pc.if_else(pc.equal(arn, ""), None, arn)
-    if arn.null_count:
-        names = pc.struct_field(builders, "Name")
-        arn = pc.coalesce(arn, pc.binary_join_element_wise(target.arn(""), names, ""))
-    columns = [
-        pa.repeat(target.account_id, len(builders)),
-        pa.repeat(target.region, len(builders)),
-        pa.concat_arrays([pa.repeat(pa.scalar(moment, contract.MOMENT), len(page)) for page, moment in pages]),
-        arn,
-        builders,
-        pa.concat_arrays([page.extra for page, _ in pages]),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=LOOKED)
-
-
-class _Spool:
-    """The rows of one look until it is known to be whole: in memory, and on disk once they are many.
-
-    Pages are written, the spool is finished, then its batches, few and large, can be read.
-    """
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._pages: list[tuple[Page, datetime]] = []
-        self._rows = 0
-        self._last: list[pa.RecordBatch] = []
-        self._file: IO[bytes] | None = None
-        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
-        # Eight bytes a builder, not its ARN, so that a large account does not need large memory.
-        self._hashes = array.array("q")
-
-    def __enter__(self) -> _Spool:
+    def __enter__(self) -> _Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.drop()
+        self._turns.end()
+        for _ in range(self._threads):
+            self._jobs.put(None)
 
-    def write(self, page: Page, observed_at: datetime) -> None:
-        self._pages.append((page, observed_at))
-        self._rows += len(page)
+    def can_take(self, look: Look) -> bool:
+        """Lets a look go on, if it can now."""
+        if self.busy >= self._limit or not (turn := self._turns.take()):
+            return False
+        self.busy += 1
+        if self.busy > self._threads:
+            self._threads += 1
+            threading.Thread(target=self._work, name=f"look-{self._threads}", daemon=True).start()
+        self._jobs.put((look, turn))
+        return True
+
+    def news(self, seconds: float) -> Iterator[tuple[Look, float | None]]:
+        """The looks that have stopped since, each with its pause; waits so long for the first of them."""
+        self._turns.lend_overdue()
+        try:
+            news = self._news.get(timeout=seconds)
+            while True:
+                if isinstance(news, BaseException):
+                    raise news
+                if news:
+                    self.busy -= 1
+                    yield news
+                news = self._news.get_nowait()
+        except queue.Empty:
+            return
+
+    def _work(self) -> None:
+        while job := self._jobs.get():
+            look, turn = job
+            try:
+                pause = look.go_on(turn)
+            except OverError:
+                return
+            except BaseException as error:  # A mistake of ours; without this the sweep would wait for ever.
+                self._news.put(error)
+                return
+            finally:
+                turn.end()
+            self._news.put((look, pause))
+
+
+class _Pending:
+    """Small batches of many targets, gathered into larger ones before they are written."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._batches.append(batch)
+        self._rows += batch.num_rows
         if self._rows >= SPOOL_ROWS:
-            self._spill(self._batch())
+            self.flush()
 
-    def finish(self) -> int:
-        """Drops all but the last row of each ARN; returns how many rows went."""
-        if self._pages:
-            self._last = [self._batch()]
-        rows = len(self._hashes)
-        hashes = pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(self._hashes)])
-        if self._writer:
-            for batch in self._last:
-                self._spill(batch)
-            self._last = []
-            self._writer.close()
-        return 0 if pc.count_distinct(hashes).as_py() == rows else self._keep_later_of_duplicates()
+    def flush(self) -> None:
+        if self._batches:
+            self._sink.write_batch(pa.concat_batches(self._batches))
+        self._batches, self._rows = [], 0
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        if self._file:
-            self._file.seek(0)
-            yield from pa.ipc.open_stream(self._file)
-        yield from self._last
 
-    def drop(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._pages, self._last, self._file, self._writer = [], [], None, None
+def _spread(looks: Iterable[Look]) -> list[Look]:
+    """Every account's first region, then every account's second: no account's role is waited for by many at once."""
+    seen: dict[str, Any] = {}
+    numbered = [(next(seen.setdefault(look.target.account_id, itertools.count())), look) for look in looks]
+    return [look for _, look in sorted(numbered, key=lambda pair: pair[0])]
 
-    def _batch(self) -> pa.RecordBatch:
-        """What is pending, its ARNs taken note of."""
-        batch = looked(self._target, self._pages)
-        self._hashes.extend(map(hash, batch["arn"].to_pylist()))
-        self._pages, self._rows = [], 0
-        return batch
 
-    def _spill(self, batch: pa.RecordBatch) -> None:
-        if self._writer is None:
-            self._file = tempfile.TemporaryFile(buffering=2**20)
-            self._writer = pa.ipc.new_stream(self._file, LOOKED)
-        self._writer.write_batch(batch)
+def _told_apart(rows: list[Row]) -> list[Row]:
+    """Says of regions that do not know credentials which are good elsewhere that they are not enabled.
 
-    def _keep_later_of_duplicates(self) -> int:
-        last = {arn: row for row, arn in enumerate(a for b in self.batches() for a in b["arn"].to_pylist())}
-        kept, start = _Spool(self._target), 0
-        for batch in self.batches():
-            keep = [last[arn] == start + row for row, arn in enumerate(batch["arn"].to_pylist())]
-            kept._spill(batch.filter(pa.array(keep, pa.bool_())))
-            start += len(keep)
-        if kept._writer:
-            kept._writer.close()
-        self.drop()
-        self._file = kept._file
-        return start - len(last)
+    That is all that a region tells which the account has not opted in to (AWS Account Management Guide, Regions).
+    """
+    good = {row["account_id"]: row["region"] for row in rows if row["status"] == "ok"}
+    for row in rows:
+        if row["error_code"] in failures.NOT_RECOGNIZED and (elsewhere := good.get(row["account_id"])):
+            row["status"] = "not_enabled"
+            row["error_message"] += f" (These credentials are good in {elsewhere}; the region may not be enabled.)"
+    return rows

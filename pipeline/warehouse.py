@@ -323,7 +323,15 @@ class _Merge:
     def rows(self, snapshot_id: str, window: Window) -> list[Row]:
         """The new snapshot's `extracts`, ordered by target."""
         own = {"snapshot_id": snapshot_id, "window_start": window.start, "window_end": window.end}
-        return [self._row(t) | own for t in sorted(self._looks | self._earlier)]
+        return [
+            self._row(t) | own | {"is_configured": self._is_configured(t)} for t in sorted(self._looks | self._earlier)
+        ]
+
+    def _is_configured(self, target: TargetKey) -> bool | None:
+        """Whether the newest run of the whole configuration named it; None while the window has seen no such run."""
+        if any(row.get("is_configured") for row in self._looks.values()):
+            return target in self._looks
+        return self._earlier.get(target, {}).get("is_configured")
 
     def _row(self, target: TargetKey) -> Row:
         look, earlier = self._looks.get(target), self._earlier.get(target)
@@ -331,7 +339,7 @@ class _Merge:
             assert earlier
             row = earlier | {"carried_from": earlier["carried_from"] or earlier["snapshot_id"]}
             if look:
-                row |= {f"later_{k}": look[k] for k in _LATER}
+                row |= {f"later_{k}": look[k] for k in _LATER} | {"account_name": look["account_name"]}
                 row[contract.EXTRA] = look[contract.EXTRA] or earlier[contract.EXTRA]
             if target in self._refreshed and look:
                 row["builders"] = look["builders"] + self._kept.get(target, 0)

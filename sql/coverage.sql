@@ -4,6 +4,8 @@
 -- Columns:
 --   account_id: the AWS account
 --   region: the AWS region
+--   account_name: the account's name, as it was told last
+--   is_configured: whether the newest run of the whole configuration named the target; null before any such run
 --   last_look_at: when the newest look ended, however it went
 --   last_status: how it went: ok, denied, not_enabled, throttled, credentials, network, malformed or error
 --   last_error_code: what ended it, if anything did
@@ -13,14 +15,16 @@
 --   hours_since_success: full hours from last_success_at until now
 --   builders: image builders in the newest snapshot that saw the target
 --   first_look_at: when it was looked at first
---   windows: windows from the first look until now
+--   windows: windows from the first look until now, or until the last one if it is no longer configured
 --   windows_seen: of those, windows in which it was seen
 --   gaps: of those, windows in which it was not: the look failed, there was none, or there is no snapshot
 
-with looks as (
+with looks as materialized (
     select
         account_id,
         region,
+        account_name,
+        is_configured,
         window_start,
         window_end,
         started_at,
@@ -44,10 +48,23 @@ with looks as (
     from extracts
 ),
 
+configured as (
+    select max(case when is_configured is not null then window_start end) as configured_window
+    from looks
+),
+
 targets as (
     select
         account_id,
         region,
+        max(case when age = 1 then account_name end) as account_name,
+        case
+            when max(configured_window) is not null
+                then coalesce(
+                    max(case when window_start >= configured_window and coalesce(is_configured, true) then 1 end) = 1,
+                    false
+                )
+        end as is_configured,
         max(last_look_at) as last_look_at,
         max(case when age = 1 then last_status end) as last_status,
         max(case when age = 1 then last_error_code end) as last_error_code,
@@ -56,23 +73,40 @@ targets as (
         max(case when complete then observed_at end) as last_complete_at,
         max(case when status = 'ok' and age_of_status = 1 then builders end) as builders,
         min(started_at) as first_look_at,
-        greatest(
-            count(*),
-            cast(floor(
-                date_diff('second', min(window_start), current_timestamp)
-                / max(case when age = 1 then date_diff('second', window_start, window_end) end)
-            ) as bigint) + 1
-        ) as windows,
+        min(window_start) as first_window,
+        max(window_start) as last_window,
+        max(case when age = 1 then date_diff('second', window_start, window_end) end) as window_seconds,
+        count(*) as windows_looked,
         count(case when status = 'ok' then 1 end) as windows_seen
     from looks
+    cross join configured
     group by
         account_id,
         region
+),
+
+spans as (
+    select
+        *,
+        greatest(
+            windows_looked,
+            cast(floor(
+                date_diff(
+                    'second',
+                    first_window,
+                    case when is_configured is not null and not is_configured then last_window else current_timestamp end
+                )
+                / window_seconds
+            ) as bigint) + 1
+        ) as windows
+    from targets
 )
 
 select
     account_id,
     region,
+    account_name,
+    is_configured,
     last_look_at,
     last_status,
     last_error_code,
@@ -85,4 +119,4 @@ select
     windows,
     windows_seen,
     windows - windows_seen as gaps
-from targets
+from spans

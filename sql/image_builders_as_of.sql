@@ -14,6 +14,8 @@ with looks as materialized (
         snapshot_id,
         account_id,
         region,
+        window_start,
+        is_configured,
         status,
         complete,
         observed_at,
@@ -23,17 +25,29 @@ with looks as materialized (
     where observed_at <= moment
 ),
 
+-- The newest window in which all of the configuration was looked at: what it no longer names is gone from here.
+configured as (
+    select max(case when is_configured is not null then window_start end) as window_start
+    from looks
+),
+
 targets as (
     select
-        account_id,
-        region,
-        max(case when complete then observed_at end) as complete_at,
-        max(last_look_at) as last_look_at,
-        max_by(last_look_status, last_look_at) as last_look_status
+        looks.account_id,
+        looks.region,
+        max(case when looks.complete then looks.observed_at end) as complete_at,
+        max(looks.last_look_at) as last_look_at,
+        max_by(looks.last_look_status, looks.last_look_at) as last_look_status
     from looks
+    cross join configured
     group by
-        account_id,
-        region
+        looks.account_id,
+        looks.region
+    having
+        max(configured.window_start) is null
+        or max(
+            case when looks.window_start >= configured.window_start and coalesce(looks.is_configured, true) then 1 end
+        ) = 1
 ),
 
 -- The newest complete look at each target, and every later look that saw some of it.

@@ -14,11 +14,13 @@ import hypothesis
 import pytest
 
 from pipeline import aws, warehouse
-from pipeline.appstream import Patience, Selection
+from pipeline.appstream import Selection
+from pipeline.credentials import Access
+from pipeline.look import Patience, Row
 from pipeline.sandbox.estate import Estate, FixedEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT, Clock, Sandbox
-from pipeline.sweep import Row, Sweep
+from pipeline.sweep import Sweep
 from pipeline.targets import Target
 from pipeline.warehouse import Extracted, Published, Warehouse
 from pipeline.windows import Window
@@ -81,7 +83,8 @@ class Looker:
     patience: Patience = field(default_factory=lambda: Patience(1, 0))
 
     def extract(self, *regions: str, **selection: Any) -> Extracted:
-        sweep = Sweep(aws.new_session(), self.sandbox.clock.now, Selection(**selection), self.patience, 4, "run-1")
+        access = Access(aws.new_session())
+        sweep = Sweep(access, self.sandbox.clock.now, Selection(**selection), self.patience, 4, "run-1")
         with self.warehouse.stage("run-1-0") as (stream, sink):
             rows = sweep.run([target(r) for r in regions or ("us-east-1",)], sink)
         return Extracted(rows, stream)

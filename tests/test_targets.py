@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import aws, targets
+from pipeline import aws, targets, targets_file
+from pipeline.credentials import Access
 from pipeline.errors import ConfigurationError, CredentialsError
 from pipeline.sandbox.estate import FixedEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
-from pipeline.targets import Plan, TargetsFile
+from pipeline.targets import Plan
+from pipeline.targets_file import TargetsFile
 from tests.conftest import StartSandbox, builder, target
 
 
@@ -19,7 +21,7 @@ def sandbox(start_sandbox: StartSandbox) -> None:
 
 
 def plan(*regions: str) -> Plan:
-    return targets.plan(aws.new_session(), regions)
+    return targets.plan(Access(aws.new_session()), regions)
 
 
 def test_the_current_account_in_boto3s_own_region_is_the_default() -> None:
@@ -27,8 +29,8 @@ def test_the_current_account_in_boto3s_own_region_is_the_default() -> None:
 
 
 def test_the_targets_file_names_regions_and_concurrency(tmp_path: Path) -> None:
-    (tmp_path / "targets.yaml").write_text("regions: [eu-west-1, us-gov-west-1]\nconcurrency: 4\n")
-    assert [(t.region, t.partition) for t in plan().targets] == [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov")]
+    (tmp_path / "targets.yaml").write_text("regions: [eu-west-1, us-east-1]\nconcurrency: 4\n")
+    assert plan().targets == (target("eu-west-1"), target("us-east-1"))
     assert plan().concurrency == 4
 
 
@@ -40,21 +42,21 @@ def test_options_come_before_the_file_and_are_taken_once(tmp_path: Path) -> None
 def test_a_file_elsewhere_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.yaml").write_text("")
     monkeypatch.setenv("IMAGE_BUILDERS_TARGETS", "mine.yaml")
-    assert targets.read_file() == TargetsFile()
+    assert targets_file.read_file() == TargetsFile()
     monkeypatch.setenv("IMAGE_BUILDERS_TARGETS", "gone.yaml")
     with pytest.raises(ConfigurationError, match=r"IMAGE_BUILDERS_TARGETS names gone.yaml, which does not exist\."):
-        targets.read_file()
+        targets_file.read_file()
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("regions: us-east-1", r"targets.yaml: regions: Input should be a valid list"),
+        ("regions: us-east-1", r"targets.yaml: regions: write a list, \[us-east-1\], or the word all \(line 1\)\."),
         ("regions: []", r"targets.yaml: regions: List should have at least 1 item"),
-        ("regions: [1]", r"targets.yaml: regions.0: Input should be a valid string"),
-        ("region: [us-east-1]", r"targets.yaml: region: Extra inputs are not permitted"),
+        ("regions: [1]", r'targets.yaml: regions.0: YAML reads 1 as a number: write it in quotes, "1" \(line 1\)\.'),
+        ("region: [us-east-1]", r"targets.yaml: region: there is no such key; did you mean regions\?"),
         ("concurrency: 0", r"targets.yaml: concurrency: Input should be greater than or equal to 1"),
-        ("- us-east-1", r"targets.yaml: the file: Input should be a valid dictionary"),
+        ("- us-east-1", r"targets.yaml: the file: this must be keys and values"),
         ("regions: [", r"targets.yaml is not YAML: "),
     ],
 )
