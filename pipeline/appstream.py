@@ -5,11 +5,13 @@ What a page's bytes mean is `pages`' subject, which targets there are is `target
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -28,7 +30,11 @@ _PAGE, _BODY, _MOMENT = "Page", "Body", "ReceivedAt"
 GROUP = 16
 """Pages that are read in one go, while the next as many are fetched."""
 
-_READERS = ThreadPoolExecutor(os.cpu_count(), "read")
+READ_TOGETHER = 2**18
+"""Bytes of replies, of several listings, that are read in one go: of small pages half of the time goes by the call."""
+
+LINGER = 0.005
+"""Seconds that small replies wait for others to be read with."""
 
 _asking = threading.local()
 """What the handler of a reply must know of the listing that asks for it; it runs on the listing's thread."""
@@ -65,23 +71,24 @@ class Selection:
             )
 
 
-def client(access: Access, region: str, roles: tuple[Role, ...] = ()) -> Any:
-    """The AppStream client of a region, whose pages of image builders come as Arrow; see `Listing`."""
-    return access.client("appstream", region, roles, _prepare)
+def paginator(access: Access, region: str, roles: tuple[Role, ...] = ()) -> Any:
+    """boto3's paginator of a region's image builders, whose pages come as Arrow; see `Listing`."""
+    return access.client("appstream", region, roles, _paginator)
 
 
-def _prepare(client: Any) -> None:
+def _paginator(client: Any) -> Any:
     client.meta.events.register(f"before-send.{_OPERATION}", _tell_asked)
-    client.meta.events.register(f"response-received.{_OPERATION}", _tell_answered)
+    client.meta.events.register(f"response-received.{_OPERATION}", _tell_failed)
     client.meta.events.register(f"before-parse.{_OPERATION}", _take_page)
+    return client.get_paginator("describe_image_builders")
 
 
 class Wire(Protocol):
-    """Who wants to know when a call of a listing is on its way, and when it is answered, well or not."""
+    """Who wants to know when a listing makes a call, and when it waits: for botocore's pause, or to be read."""
 
     def asked(self) -> None: ...
 
-    def answered(self, is_well: bool) -> None: ...
+    def waits(self) -> None: ...
 
 
 class Listing:
@@ -95,7 +102,7 @@ class Listing:
 
     def __init__(
         self,
-        client: Any,
+        paginator: Any,
         selection: Selection,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -106,7 +113,7 @@ class Listing:
         """How often botocore tried again."""
         self.request_ids: list[str] = []
         self.resume_token: str | None = None
-        self._client = client
+        self._paginator = paginator
         self._now = now
         self.wire: Wire | None = None
         self._rest = selection
@@ -137,7 +144,7 @@ class Listing:
             "StartingToken": selection.starting_token,
         }
         names = {"Names": list(selection.names)} if selection.names else {}
-        return self._client.get_paginator("describe_image_builders").paginate(PaginationConfig=paging, **names)
+        return self._paginator.paginate(PaginationConfig=paging, **names)
 
     def _in_order(self, replies: Any) -> Iterator[Page]:
         """The pages of the replies, a group at a time, each group read while the next is fetched."""
@@ -147,10 +154,12 @@ class Listing:
         while not is_over:
             group, failure = self._fetch(fetched)
             is_over = failure is not None or len(group) < GROUP
-            before, reading = reading, _READERS.submit(_read_group, group) if group else None
+            before, reading = reading, _READER.read(group) if group else None
             if before:
                 yield from self._counted(before.result())
         if reading:
+            if self.wire:
+                self.wire.waits()
             yield from self._counted(reading.result())
         if failure:
             raise failure  # It has its place after the pages before it.
@@ -192,10 +201,66 @@ class _Read:
     failure: Exception | None = None
 
 
+class _Reader:
+    """Threads that read groups of replies: those of one listing while its next are fetched, small ones together."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[tuple[list[dict[str, Any]], Future[_Read]]] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._starting = threading.Lock()
+
+    def read(self, replies: list[dict[str, Any]]) -> Future[_Read]:
+        if not self._threads:
+            self._start()
+        future: Future[_Read] = Future()
+        self._waiting.put((replies, future))
+        return future
+
+    def _start(self) -> None:
+        with self._starting:
+            for number in range(0 if self._threads else os.cpu_count() or 1):
+                thread = threading.Thread(target=self._work, name=f"read-{number}", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def _work(self) -> None:
+        while True:
+            groups = [self._waiting.get()]
+            size = _size(groups[0][0])
+            # A large group is not kept waiting; a small one for as long as others of its kind keep coming.
+            with contextlib.suppress(queue.Empty):
+                while size < READ_TOGETHER:
+                    groups.append(self._waiting.get(timeout=LINGER))
+                    size += _size(groups[-1][0])
+            done = _read_together([replies for replies, _ in groups])
+            for (_, future), read in zip(groups, done, strict=True):
+                future.set_result(read)
+
+
+_READER = _Reader()
+
+
+def _size(replies: list[dict[str, Any]]) -> int:
+    return sum(len(reply.get(_BODY, b"")) for reply in replies)
+
+
+def _read_together(groups: list[list[dict[str, Any]]]) -> list[_Read]:
+    """The groups read in one go, if they are as expected; each by itself otherwise."""
+    if len(groups) > 1 and all(_BODY in reply for replies in groups for reply in replies):
+        with contextlib.suppress(Exception):
+            found = pages.read_many_at_once([reply[_BODY] for replies in groups for reply in replies])
+            return [_checked(replies, iter([next(found) for _ in replies])) for replies in groups]
+    return [_read_group(replies) for replies in groups]
+
+
 def _read_group(replies: list[dict[str, Any]]) -> _Read:
+    return _checked(replies, _pages_of(replies))
+
+
+def _checked(replies: list[dict[str, Any]], found: Iterator[Page]) -> _Read:
     done: list[tuple[dict[str, Any], datetime, Page]] = []
     try:
-        for reply, page in zip(replies, _pages_of(replies), strict=True):
+        for reply, page in zip(replies, found, strict=True):
             if _BODY in reply and page.next_token != reply["NextToken"]:
                 raise _MisjudgedError
             done.append((reply.get("ResponseMetadata", {}), reply[_MOMENT], page))
@@ -223,9 +288,10 @@ def _tell_asked(**_: Any) -> None:
         wire.asked()
 
 
-def _tell_answered(response_dict: dict[str, Any] | None, **_: Any) -> None:
-    if wire := getattr(_asking, "wire", None):
-        wire.answered(response_dict is not None and response_dict["status_code"] < 300)
+def _tell_failed(response_dict: dict[str, Any] | None, **_: Any) -> None:
+    failed = response_dict is None or response_dict["status_code"] >= 300
+    if failed and (wire := getattr(_asking, "wire", None)):
+        wire.waits()  # Whether botocore sleeps now or raises.
 
 
 def _take_page(

@@ -89,9 +89,9 @@ class Access:
             return self._leases[roles]
 
     def client(
-        self, service: str, region: str, roles: tuple[Role, ...] = (), prepare: Callable[[Any], None] | None = None
+        self, service: str, region: str, roles: tuple[Role, ...] = (), prepare: Callable[[Any], Any] | None = None
     ) -> Any:
-        """A client for whoever `acting_as` is in force; `prepare` is told of it once, when it is made.
+        """A client for whoever `acting_as` is in force; or what `prepare` makes of it, once.
 
         Raises ConfigurationError for settings of boto3's that cannot be.
         """
@@ -101,9 +101,7 @@ class Access:
                 # A look that fails is taken up again by the sweep, without holding up others as botocore's pauses do.
                 attempts = aws.ATTEMPTS if prepare is None else aws.ATTEMPTS_OF_A_LOOK
                 made = aws.client(self._shared, service, region, attempts, self._connections)
-                if prepare:
-                    prepare(made)
-                self._clients[key] = made
+                self._clients[key] = prepare(made) if prepare else made
             return self._clients[key]
 
     @contextmanager

@@ -87,8 +87,8 @@ class Look:
             try:
                 self._started_at = self._started_at or how.now()
                 if self._listing is None:
-                    client = appstream.client(how.access, target.region, target.roles)
-                    self._listing = Listing(client, how.selection, how.now)
+                    paginator = appstream.paginator(how.access, target.region, target.roles)
+                    self._listing = Listing(paginator, how.selection, how.now)
                 self._listing.wire = turn
                 for page in self._listing:
                     self._failures, self._is_renewed = 0, False

@@ -44,6 +44,8 @@ class Page:
     extra: pa.StringArray
     next_token: str | None
     rest: dict[str, Any]
+    is_distinct: bool = False
+    """Whether its builders are known to have an ARN each of their own."""
 
     def __len__(self) -> int:
         return len(self.builders)
@@ -58,6 +60,7 @@ class Page:
             self.extra.slice(start, len(indices)),
             self.next_token,
             self.rest,
+            self.is_distinct,
         )
 
 
@@ -81,6 +84,13 @@ def read_many(bodies: Sequence[bytes]) -> Iterator[Page]:
         yield _read_by_python(bodies[0])
     else:
         yield from map(read, bodies)
+
+
+def read_many_at_once(bodies: Sequence[bytes]) -> Iterator[Page]:
+    """As `read_many`, all of them or none. Raises MalformedReplyError where not all are as expected."""
+    if (read_pages := _read_by_arrow(bodies)) is None:
+        _refuse("one of several replies is not as expected")
+    return iter(read_pages)
 
 
 def is_object(body: bytes) -> bool:
@@ -147,9 +157,10 @@ def _read_by_arrow(bodies: Sequence[bytes]) -> list[Page] | None:
     if builders.null_count or pc.struct_field(builders, "Name").null_count or not _moments_fit(builders):
         return None
     extra = pa.nulls(len(builders), pa.string())
+    is_distinct = pc.count_distinct(pc.struct_field(builders, "Arn")).as_py() == len(builders)
     read_pages, start = [], 0
     for size, token in zip(pc.list_value_length(listed).to_pylist(), replies["NextToken"].to_pylist(), strict=True):
-        read_pages.append(Page(builders.slice(start, size), extra.slice(start, size), token or None, {}))
+        read_pages.append(Page(builders.slice(start, size), extra.slice(start, size), token or None, {}, is_distinct))
         start += size
     return read_pages
 

@@ -6,7 +6,7 @@ import array
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,21 +21,31 @@ SPOOL_ROWS = 8192
 """Builders, of a kilobyte or so each, that a target's look may hold in memory before they move to a file."""
 
 
-def looked(target: Target, pages: Sequence[tuple[Page, datetime]]) -> pa.RecordBatch:
-    """The image builders of pages of a target, with the moment at which each page was received, as `LOOKED`."""
-    builders = pa.concat_arrays([page.builders for page, _ in pages])
+Received = tuple[Target, Page, datetime]
+"""A page of a target, and the moment at which it was received."""
+
+
+def looked(pages: Sequence[Received]) -> pa.RecordBatch:
+    """The image builders of pages, of one target or several, as `LOOKED`."""
+
+    def told(values: Iterator[Any], kind: pa.DataType) -> pa.Array:
+        return pa.concat_arrays(
+            [pa.repeat(pa.scalar(v, kind), len(page)) for v, (_, page, _) in zip(values, pages, strict=True)]
+        )
+
+    builders = pa.concat_arrays([page.builders for _, page, _ in pages])
     arn = pc.struct_field(builders, "Arn")
     arn = pc.if_else(pc.equal(arn, ""), None, arn)
     if arn.null_count:
-        names = pc.struct_field(builders, "Name")
-        arn = pc.coalesce(arn, pc.binary_join_element_wise(target.arn(""), names, ""))
+        stems = told((target.arn("") for target, _, _ in pages), pa.string())
+        arn = pc.coalesce(arn, pc.binary_join_element_wise(stems, pc.struct_field(builders, "Name"), ""))
     columns = [
-        pa.repeat(target.account_id, len(builders)),
-        pa.repeat(target.region, len(builders)),
-        pa.concat_arrays([pa.repeat(pa.scalar(moment, contract.MOMENT), len(page)) for page, moment in pages]),
+        told((target.account_id for target, _, _ in pages), pa.string()),
+        told((target.region for target, _, _ in pages), pa.string()),
+        told((moment for _, _, moment in pages), contract.MOMENT),
         arn,
         builders,
-        pa.concat_arrays([page.extra for page, _ in pages]),
+        pa.concat_arrays([page.extra for _, page, _ in pages]),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=LOOKED)
 
@@ -43,12 +53,13 @@ def looked(target: Target, pages: Sequence[tuple[Page, datetime]]) -> pa.RecordB
 class Spool:
     """The rows of one look until it is known to be whole: in memory, and on disk once they are many.
 
-    Pages are written, the spool is finished, then its batches, few and large, can be read.
+    Pages are written, the spool is finished, then what it holds can be read: a single page as it is, more as batches,
+    few and large.
     """
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._pages: list[tuple[Page, datetime]] = []
+        self._pages: list[Received] = []
         self._rows = 0
         self._last: list[pa.RecordBatch] = []
         self._file: IO[bytes] | None = None
@@ -63,13 +74,15 @@ class Spool:
         self.drop()
 
     def write(self, page: Page, observed_at: datetime) -> None:
-        self._pages.append((page, observed_at))
+        self._pages.append((self._target, page, observed_at))
         self._rows += len(page)
         if self._rows >= SPOOL_ROWS:
             self._spill(self._batch())
 
     def finish(self) -> int:
         """Drops all but the last row of each ARN; returns how many rows went."""
+        if len(self._pages) == 1 and not self._hashes and self._pages[0][1].is_distinct:
+            return 0  # Its batch is made with those of others: of few rows, most of the time goes by the batch.
         if self._pages:
             self._last = [self._batch()]
         rows = len(self._hashes)
@@ -80,6 +93,10 @@ class Spool:
             self._last = []
             self._writer.close()
         return 0 if pc.count_distinct(hashes).as_py() == rows else self._keep_later_of_duplicates()
+
+    def pages(self) -> list[Received]:
+        """What was seen, where that is one page; what `batches` has is not in it."""
+        return self._pages
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         if self._file:
@@ -94,7 +111,7 @@ class Spool:
 
     def _batch(self) -> pa.RecordBatch:
         """What is pending, its ARNs taken note of."""
-        batch = looked(self._target, self._pages)
+        batch = looked(self._pages)
         self._hashes.extend(map(hash, batch["arn"].to_pylist()))
         self._pages, self._rows = [], 0
         return batch

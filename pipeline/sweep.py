@@ -22,7 +22,7 @@ from pipeline import failures
 from pipeline.appstream import Selection
 from pipeline.credentials import Access
 from pipeline.look import How, Look, Patience, Row
-from pipeline.spool import SPOOL_ROWS
+from pipeline.spool import SPOOL_ROWS, Received, Spool, looked
 from pipeline.targets import Target
 from pipeline.turns import OverError, Turn, Turns
 
@@ -96,8 +96,7 @@ class Sweep:
         for look in self._over(_spread(Look(t, how) for t in targets), lambda: self.report(progress)):
             rows[look.target] = look.row
             with look.spool:
-                for batch in look.spool.batches():
-                    pending.write(batch)
+                pending.take(look.spool)
             progress.add(done=1, failed=look.failure is not None)
             self.report(progress)
         pending.flush()
@@ -193,23 +192,26 @@ class _Crew:
 
 
 class _Pending:
-    """Small batches of many targets, gathered into larger ones before they are written."""
+    """What was seen of many targets, gathered into batches that are worth their while."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self._batches: list[pa.RecordBatch] = []
+        self._pages: list[Received] = []
         self._rows = 0
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        self._batches.append(batch)
-        self._rows += batch.num_rows
+    def take(self, spool: Spool) -> None:
+        for received in spool.pages():
+            self._pages.append(received)
+            self._rows += len(received[1])
         if self._rows >= SPOOL_ROWS:
             self.flush()
+        for batch in spool.batches():
+            self._sink.write_batch(batch)
 
     def flush(self) -> None:
-        if self._batches:
-            self._sink.write_batch(pa.concat_batches(self._batches))
-        self._batches, self._rows = [], 0
+        if self._pages:
+            self._sink.write_batch(looked(self._pages))
+        self._pages, self._rows = [], 0
 
 
 def _spread(looks: Iterable[Look]) -> list[Look]:

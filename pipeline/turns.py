@@ -83,13 +83,9 @@ class Turn:
             self._turns._have_back(self)
             self.alive_at = time.monotonic()
 
-    def answered(self, is_well: bool) -> None:
-        """After a call: botocore may sleep now, unless it went well."""
-        with self._turns._changed:
-            self.alive_at = time.monotonic()
-            if not is_well:
-                self._turns._lend(self)
-
-    def end(self) -> None:
+    def waits(self) -> None:
+        """Lets another go first, until the next call is made."""
         with self._turns._changed:
             self._turns._lend(self)
+
+    end = waits

@@ -36,7 +36,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def clients(sandbox: Sandbox) -> Iterator[tuple[Any, Any]]:
-    """Ours and boto3's own, of the same endpoint."""
+    """Our paginator and boto3's own client, of the same endpoint."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [n for n in os.environ if n.startswith("AWS_")]:
             patch.delenv(name)
@@ -45,7 +45,7 @@ def clients(sandbox: Sandbox) -> Iterator[tuple[Any, Any]]:
         access = Access(aws.new_session())
         with access.acting_as(()) as lease:
             lease.get_frozen_credentials()  # Now, while the environment has them.
-            yield appstream.client(access, "us-east-1"), boto3.client("appstream", region_name="us-east-1")
+            yield appstream.paginator(access, "us-east-1"), boto3.client("appstream", region_name="us-east-1")
 
 
 def listed_by_boto3(client: Any, selection: Selection) -> tuple[list[list[str]], str | None, str | None]:
@@ -66,8 +66,8 @@ def listed_by_boto3(client: Any, selection: Selection) -> tuple[list[list[str]],
     return found, replies.resume_token, None
 
 
-def listed_by_us(client: Any, selection: Selection) -> tuple[list[list[str]], str | None, str | None]:
-    listing = Listing(client, selection)
+def listed_by_us(paginator: Any, selection: Selection) -> tuple[list[list[str]], str | None, str | None]:
+    listing = Listing(paginator, selection)
     found = []
     try:
         for page in listing:
@@ -345,4 +345,4 @@ def test_what_a_misfit_says_reaches_the_caller(start_sandbox: StartSandbox) -> N
     with pytest.raises(MalformedReplyError, match=r"RootVolumeConfig\.VolumeSizeInGb of image builder 'b00' is '200'"):
         access = Access(aws.new_session())
         with access.acting_as(()):
-            list(Listing(appstream.client(access, "us-east-1"), Selection()))
+            list(Listing(appstream.paginator(access, "us-east-1"), Selection()))
