@@ -104,8 +104,11 @@ def build_assets(cadence: str, partitions: Windows, shards: int = 1) -> list[dg.
             warehouse.open().storage.check()
             planned = targets.plan(aws.access(), config.regions)
             selection.require_fits(len(planned.targets))
-        for remark in planned.remarks:
-            context.log.warning(str(remark))
+        if planned.remarks:
+            remarks = [str(remark) for remark in planned.remarks]
+            context.log.warning("\n".join(remarks))
+            observed = dg.AssetObservation(EXTRACTS.name, partition=context.partition_key, metadata={"remarks": remarks})
+            context.log_event(observed)
         accounts = len({t.account_id for t in planned.targets})
         context.log.info(f"{len(planned.targets)} targets to look at, in {accounts} accounts")
         for number, mine in enumerate(targets.split(planned.targets, config.shards or shards)):

@@ -1,4 +1,4 @@
-"""The command line: demo, snapshot, query, sandbox. What a command does, other modules do; here it is asked and told.
+"""The command line: demo, targets, doctor, snapshot, query, sandbox. What a command does, other modules do; here it is asked and told.
 
 Heavy modules are imported by the command that needs them, so that a typing error is told at once.
 """
@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,16 +21,26 @@ from pipeline.errors import ConfigurationError, ImageBuildersError
 from pipeline.instance import warehouse_location
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pipeline.credentials import Access
     from pipeline.sandbox.server import Sandbox
     from pipeline.sweep import Progress
+    from pipeline.targets import Plan
 
 SOME_NOT_SEEN = 3
+MANY = 100
+"""Targets that `snapshot` lists one by one, whether or not they were seen."""
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 ENVIRONMENT = """\b
 Settings are environment variables:
   IMAGE_BUILDERS_WAREHOUSE  the warehouse, a folder or s3:// URI  [warehouse]
   IMAGE_BUILDERS_TARGETS    the targets file  [targets.yaml if it is there]
   IMAGE_BUILDERS_CADENCE    daily or hourly windows  [daily]
   IMAGE_BUILDERS_SCHEDULE   on: Dagster's schedule runs by itself  [off]
+  IMAGE_BUILDERS_EXECUTOR   in_process, multiprocess, celery or k8s  [in_process]
+  IMAGE_BUILDERS_EXECUTOR_CONFIG  the executor's settings, a YAML file
+  IMAGE_BUILDERS_SHARDS     steps that a run's targets are split into  [1]
   DAGSTER_HOME              Dagster's instance  [.dagster beside the warehouse]
   AWS_*                     boto3's own: profile, region, credentials, endpoint
 """
@@ -39,14 +50,23 @@ class _Commands(click.Group):
     """Tells errors that have a sentence for the user in that sentence, with their exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        stopped: list[int] = []
+
+        def stop(number: int, _: Any) -> None:
+            # As Ctrl-C: whatever has its own way of being interrupted, Dagster for one, has it for both.
+            stopped.append(number)
+            signal.raise_signal(signal.SIGINT)
+
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, stop)
         try:
             return super().invoke(ctx)
         except ImageBuildersError as error:
             click.echo(f"image-builders: {error}", err=True)
-            ctx.exit(error.exit_code)
+            ctx.exit(TERMINATED if stopped else error.exit_code)
         except KeyboardInterrupt:
             click.echo("image-builders: Interrupted.", err=True)
-            ctx.exit(130)
+            ctx.exit(TERMINATED if stopped else INTERRUPTED)
 
 
 @click.group(cls=_Commands, epilog=ENVIRONMENT, context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,8 +75,21 @@ def main() -> None:
     """The warehouse of AWS AppStream 2.0 image builders: snapshots as Parquet, answers in SQL."""
 
 
+_regions = click.option(
+    "--region", "regions", multiple=True, help="A region to look at, in place of the targets file's; repeatable."
+)
+_form = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the answer.",
+)
+
+
 @main.command()
-@click.option("--region", "regions", multiple=True, help="A region to look at, in place of the targets file's.")
+@_regions
 @click.option("--name", "names", multiple=True, help="Only this image builder (boto3's Names).")
 @click.option("--page-size", type=click.IntRange(min=1), help="Image builders to a page (boto3's PageSize).")
 @click.option("--max-items", type=click.IntRange(min=1), help="Image builders at most (boto3's MaxItems).")
@@ -79,12 +112,12 @@ def snapshot(
       1  nothing was committed
       2  wrong usage or configuration
     """
-    from pipeline import targets
+    from pipeline import targets_file
     from pipeline.storage import open_storage
     from pipeline.windows import Window, cadence_of
 
     cadence = cadence_of(os.environ.get("IMAGE_BUILDERS_CADENCE"))
-    targets.read_file()  # What is wrong with it is told before anything is started.
+    targets_file.read_file()  # What is wrong with it is told before anything is started.
     open_storage(warehouse_location()).check()
     from pipeline.definitions import build_definitions
     from pipeline.runs import run
@@ -93,9 +126,11 @@ def snapshot(
     options = {"page_size": page_size, "max_items": max_items, "starting_token": starting_token}
     config |= {name: value for name, value in options.items() if value is not None}
     window = Window.at(cadence, datetime.now(UTC))
-    with _ProgressLine() as report:
+    with _ProgressBar() as report:
         definitions = build_definitions(progress=_terminal_progress(report))
         outcome = run(definitions, window.key, config, warehouse_location())
+    for remark in outcome.remarks:
+        click.echo(remark, err=True)
     _tell_snapshot(outcome.snapshot_id)
     if outcome.afterwards:
         click.echo(outcome.afterwards, err=True)
@@ -105,23 +140,68 @@ def snapshot(
 
 
 @main.command()
+@_regions
+@_form
+def targets(regions: Sequence[str], form: str) -> None:
+    """List what a snapshot would look at: every account and region, and the role that is assumed for it."""
+    _, plan = _plan(regions)
+    columns = ("account_id", "account_name", "region", "partition", "role")
+    rows = [
+        (t.account_id, t.account_name, t.region, t.partition, " → ".join(r.arn for r in t.roles) or None)
+        for t in plan.targets
+    ]
+    _print_rows(columns, rows, form)
+    _tell_remarks(plan)
+
+
+@main.command()
+@_regions
+@_form
+def doctor(regions: Sequence[str], form: str) -> None:
+    r"""Ask every target for one image builder, and say as whom, before anything is written.
+
+    \b
+    Exit codes:
+      0  every target can be looked at
+      3  some cannot
+      1  AWS does not say whose credentials these are, or which accounts there are
+      2  wrong usage or configuration
+    """
+    from pipeline.doctor import examine
+    from pipeline.look import Patience
+
+    access, plan = _plan(regions)
+    with _ProgressBar() as report:
+        findings = examine(access, plan, Patience(retries=1), report)
+    columns = ("account_id", "account_name", "region", "identity", "status", "error_code", "error_message")
+    rows = [
+        (
+            f.target.account_id,
+            f.target.account_name,
+            f.target.region,
+            f.identity,
+            f.status,
+            f.error_code,
+            f.error_message,
+        )
+        for f in findings
+    ]
+    _print_rows(columns, rows, form)
+    _tell_remarks(plan)
+    if unwell := sum(not f.is_well for f in findings):
+        click.echo(f"{unwell} of {len(findings)} targets cannot be looked at.", err=True)
+        sys.exit(SOME_NOT_SEEN)
+
+
+@main.command()
 @click.argument("sql")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print the answer.",
-)
+@_form
 def query(sql: str, form: str) -> None:
     """Ask the views a question in DuckDB's SQL. `show tables` lists them, `describe coverage` tells of one."""
-    from pipeline import printing, views
+    from pipeline import views
     from pipeline.warehouse import Warehouse
 
-    answer = views.query(Warehouse(warehouse_location()), sql)
-    form_of = {"table": printing.as_text, "csv": printing.as_csv, "json": printing.as_json}
-    click.echo(form_of[form](printing.distinct(answer)))
+    _print(views.query(Warehouse(warehouse_location()), sql), form)
 
 
 @main.command()
@@ -201,38 +281,84 @@ def _require_sandbox() -> None:
 
 
 def _tell_snapshot(snapshot_id: str) -> None:
+    import pyarrow.compute as pc
+
     from pipeline import printing, views
     from pipeline.warehouse import Warehouse
 
     warehouse = Warehouse(warehouse_location())
     sql = (
-        "select account_id, region, status, complete, builders, pages, retries, error_message, "
+        "select account_id, account_name, region, status, complete, builders, pages, retries, error_message, "
         "later_status, later_error_message, coalesce(later_resume_token, resume_token) as resume_token "
         f"from extracts where snapshot_id = '{snapshot_id}' order by account_id, region"
     )
     told = views.query(warehouse, sql)
+    if told.num_rows > MANY:
+        # Of an organization, what went well is told in sum.
+        seen = told.filter(pc.and_(pc.equal(told["status"], "ok"), pc.is_null(told["later_status"])))
+        told = told.filter(pc.or_(pc.not_equal(told["status"], "ok"), pc.is_valid(told["later_status"])))
+        click.echo(f"{seen.num_rows:,} targets seen, {pc.sum(seen['builders']).as_py() or 0:,} image builders")
     always = {"account_id", "region", "status", "complete", "builders", "pages"}
     shown = [n for n in told.column_names if n in always or any(v not in (None, 0) for v in told[n].to_pylist())]
     click.echo(printing.as_text(told.select(shown)))
     click.echo(f"Committed snapshot {snapshot_id} to {warehouse.location}")
 
 
-class _ProgressLine:
-    """A line on the terminal that is written anew; nothing where the output is not a terminal."""
+def _plan(regions: Sequence[str]) -> tuple[Access, Plan]:
+    from pipeline import aws, targets
+    from pipeline.credentials import Access
+
+    access = Access(aws.new_session(), targets.ACCOUNTS_AT_ONCE)
+    return access, targets.plan(access, regions)
+
+
+def _tell_remarks(plan: Plan) -> None:
+    for remark in plan.remarks:
+        click.echo(str(remark), err=True)
+
+
+def _print_rows(columns: Sequence[str], rows: Sequence[Sequence[str | None]], form: str) -> None:
+    import pyarrow as pa
+
+    shown = [n for n, name in enumerate(columns) if form != "table" or any(row[n] is not None for row in rows)]
+    _print(pa.table({columns[n]: pa.array([row[n] for row in rows], pa.string()) for n in shown}), form)
+
+
+def _print(answer: pa.Table, form: str) -> None:
+    from pipeline import printing
+
+    form_of = {"table": printing.as_text, "csv": printing.as_csv, "json": printing.as_json}
+    click.echo(form_of[form](printing.distinct(answer)))
+
+
+class _ProgressBar:
+    """A bar on the terminal: targets done, image builders, targets not seen. Nothing where there is no terminal."""
 
     def __enter__(self) -> Callable[[Progress], None]:
+        self._bar: Any = None
         return self._report if sys.stderr.isatty() else lambda progress: None
 
     def _report(self, progress: Progress) -> None:
-        sys.stderr.write(
-            f"\r\x1b[K{progress.done} of {progress.targets} targets, {progress.builders:,} image builders, "
-            f"{progress.failed} not seen"
-        )
-        sys.stderr.flush()
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("targets, {task.fields[builders]:,} image builders, {task.fields[failed]} not seen"),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=progress.targets, builders=0, failed=0)
+            self._bar.start()
+        self._bar.update(self._task, completed=progress.done, builders=progress.builders, failed=progress.failed)
 
     def __exit__(self, *_: object) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
+        if self._bar:
+            self._bar.stop()
 
 
 def _terminal_progress(report: Callable[[Progress], None]) -> Any:

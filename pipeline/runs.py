@@ -21,6 +21,8 @@ class Outcome:
     snapshot_id: str
     targets: int
     not_seen: int
+    remarks: tuple[str, ...] = ()
+    """What is to be known of accounts that were left out, or of which more was tried than they may have."""
     afterwards: str | None = None
     """What failed once it was committed: the views, or a check."""
 
@@ -60,7 +62,13 @@ def run(definitions: dg.Definitions, partition_key: str, config: dict[str, Any],
         raise _failed(failures)
     told: dict[str, Any] = {key: value.value for key, value in committed[0].items()}
     afterwards = f"The snapshot is committed, but then: {_failed(failures)}" if failures else None
-    return Outcome(told["snapshot_id"], told["targets"], told["targets_not_seen"], afterwards)
+    remarks = tuple(
+        remark
+        for e in result.all_events
+        if e.event_type == dg.DagsterEventType.ASSET_OBSERVATION
+        for remark in e.asset_observation_data.asset_observation.metadata["remarks"].value
+    )
+    return Outcome(told["snapshot_id"], told["targets"], told["targets_not_seen"], remarks, afterwards)
 
 
 def _failed(failures: list[Any]) -> RunFailedError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +20,7 @@ from botocore.model import OperationModel, StructureShape
 
 from pipeline.model import service
 from pipeline.sandbox.estate import Estate, ImageBuilder
-from pipeline.sandbox.faults import Fault, Reply, error
+from pipeline.sandbox.faults import ERRORS, Fault, Reply, cut, error
 
 OPERATION = "DescribeImageBuilders"
 DEFAULT_PAGE, LARGEST_PAGE = 50, 1000
@@ -39,17 +38,22 @@ class Call:
     page: int
     parameters: dict[str, Any]
     status: int
+    access_key: str = ""
 
 
 @dataclass
 class AppStream:
-    """The service. `account_of` tells the account of an access key; `faults` and `calls` are there to be used."""
+    """The service. `account_of` tells the account of an access key; the rest is there to be used.
+
+    `expired` are the access keys of sessions that are over.
+    """
 
     estate: Estate
     now: Callable[[], datetime]
     account_of: Callable[[str], str]
     faults: list[Fault] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    expired: set[str] = field(default_factory=set)
     on_page: Callable[[str, int], None] = lambda region, page: None
     """Called before a page is made, with its region and number from 1: a test may change the estate here."""
 
@@ -80,7 +84,7 @@ class AppStream:
         if is_cbor:
             headers.append(("smithy-protocol", "rpc-v2-cbor"))
         start_response(f"{reply.status} {_REASONS[reply.status]}", headers)
-        return [reply.body] if reply.sent is None else _cut(environ, reply.body[: reply.sent])
+        return [reply.body] if reply.sent is None else cut(environ, reply.body[: reply.sent])
 
     def _answer(self, environ: dict[str, Any], body: bytes, is_cbor: bool) -> Reply:
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -99,6 +103,10 @@ class AppStream:
             return error(400, "SerializationException", str(problem))
         account_id, region = self.account_of(scope["key"]), scope["region"]
         self.on_page(region, page)
+        if scope["key"] in self.expired:
+            refusal = error(*ERRORS["expire"])
+            self._note(Call(account_id, region, page, parameters, refusal.status, scope["key"]))
+            return refusal
         reply = replace(
             self._describe(account_id, region, parameters, start, page), asked_token=parameters.get("NextToken")
         )
@@ -106,7 +114,7 @@ class AppStream:
             struck = [f for f in self.faults if f.strikes(account_id, region, page)]
         for fault in struck:
             reply = fault.change(reply)
-        self._note(Call(account_id, region, page, parameters, reply.status))
+        self._note(Call(account_id, region, page, parameters, reply.status, scope["key"]))
         return reply
 
     def _note(self, call: Call) -> None:
@@ -167,10 +175,3 @@ def _with_moments(value: Any, shape: Any) -> Any:
     if shape.type_name == "list":
         return [_with_moments(v, shape.member) for v in value]
     return cbor2.CBORTag(1, value) if shape.type_name == "timestamp" else value
-
-
-def _cut(environ: dict[str, Any], part: bytes) -> Iterable[bytes]:
-    if part:
-        yield part
-    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-    raise ConnectionAbortedError

@@ -6,8 +6,9 @@ A fault changes the reply that would have been sent; which requests it strikes, 
 from __future__ import annotations
 
 import json
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from typing import Any
@@ -34,7 +35,7 @@ def error(status: int, code: str, message: str, member: str = "message") -> Repl
 
 @dataclass
 class Fault:
-    """A kind of fault and what it strikes: by glob on account and region, by page from 1, so many times."""
+    """A kind of fault and what it strikes: by glob on service, account and region, by page from 1, so many times."""
 
     kind: str
     account: str = "*"
@@ -42,16 +43,18 @@ class Fault:
     page: int | None = None
     times: int | None = None
     value: Any = None
+    service: str = "appstream"
     struck: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"There is no fault '{self.kind}'; there are: {', '.join(sorted(KINDS))}.")
 
-    def strikes(self, account_id: str, region: str, page: int) -> bool:
+    def strikes(self, account_id: str, region: str, page: int, service: str = "appstream") -> bool:
         """Whether it strikes this request; counts it if so."""
         hit = (
-            fnmatch(account_id, self.account)
+            fnmatch(service, self.service)
+            and fnmatch(account_id, self.account)
             and fnmatch(region, self.region)
             and self.page in (None, page)
             and (self.times is None or self.struck < self.times)
@@ -89,19 +92,30 @@ def _unknown(page: dict[str, Any]) -> None:
         builder["State"] = "HIBERNATED"
 
 
+def cut(environ: dict[str, Any], part: bytes) -> Iterable[bytes]:
+    """A body of which only a part is sent before the connection ends."""
+    if part:
+        yield part
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError
+
+
+ERRORS = {
+    "throttle": (400, "ThrottlingException", "Rate exceeded"),
+    "deny": (400, "AccessDeniedException", "User is not authorized to perform this"),
+    "expire": (400, "ExpiredTokenException", "The security token included in the request is expired"),
+    "not_enabled": (400, "UnrecognizedClientException", "The security token included in the request is invalid."),
+    "fail": (500, "InternalFailure", "An internal error occurred"),
+}
+"""Status, code and message of the faults that are an error of AWS's, whatever its protocol."""
+
 KINDS: dict[str, Callable[[Reply, Any], Reply]] = {
     "latency": _latency,
-    "throttle": lambda reply, _: error(400, "ThrottlingException", "Rate exceeded"),
-    "deny": lambda reply, _: error(
-        400,
-        "com.amazon.coral.service#AccessDeniedException",
-        "User is not authorized to perform: appstream:DescribeImageBuilders",
-        "Message",
-    ),
-    "expire": lambda reply, _: error(
-        400, "ExpiredTokenException", "The security token included in the request is expired"
-    ),
-    "fail": lambda reply, _: error(500, "InternalFailure", "An internal error occurred"),
+    "throttle": lambda reply, _: error(*ERRORS["throttle"]),
+    "deny": lambda reply, _: error(400, f"com.amazon.coral.service#{ERRORS['deny'][1]}", ERRORS["deny"][2], "Message"),
+    "expire": lambda reply, _: error(*ERRORS["expire"]),
+    "not_enabled": lambda reply, _: error(*ERRORS["not_enabled"]),
+    "fail": lambda reply, _: error(*ERRORS["fail"]),
     "unavailable": lambda reply, _: Reply(
         503, b"<html><body>503 Service Unavailable</body></html>", content_type="text/html"
     ),

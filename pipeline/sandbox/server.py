@@ -21,6 +21,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from pipeline.sandbox.appstream import AppStream
 from pipeline.sandbox.estate import Estate, SeededEstate
 from pipeline.sandbox.faults import Fault
+from pipeline.sandbox.front import Front
 
 ACCOUNT = "123456789012"
 """The account of any access key that moto's STS did not hand out: moto's default."""
@@ -66,7 +67,8 @@ class Sandbox:
             get_account_id_from,
             list(faults),
         )
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        moto = DomainDispatcherApplication(create_backend_app)
+        self.front = Front(moto, get_account_id_from, self.appstream.faults, expired=self.appstream.expired)
         self._server = make_server("127.0.0.1", port, self._route, threaded=True, request_handler=_Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="sandbox", daemon=True
@@ -117,6 +119,11 @@ class Sandbox:
         self._thread.join()
         self._server.server_close()
 
+    @property
+    def actions(self) -> list[str]:
+        """What was asked for of any service, as IAM names it."""
+        return [*self.front.actions, *("appstream:DescribeImageBuilders" for _ in self.appstream.calls)]
+
     def wait(self) -> None:
         """Returns when the server has stopped."""
         self._thread.join()
@@ -126,8 +133,7 @@ class Sandbox:
             return self.appstream(environ, start_response)
         if environ.get("PATH_INFO") == CONTROL:
             return self._control(environ, start_response)
-        answer: Iterable[bytes] = self._moto(environ, start_response)
-        return answer
+        return self.front(environ, start_response)
 
     def _control(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         status = "200 OK"
