@@ -15,7 +15,13 @@ from pydantic import Field
 from pipeline import targets, views
 from pipeline.appstream import Selection
 from pipeline.contract import EXTRACTS, TABLES, Table
-from pipeline.errors import ImageBuildersError, WarehouseError
+from pipeline.errors import (
+    ClosedWindowError,
+    ConfigurationError,
+    CredentialsError,
+    ImageBuildersError,
+    WarehouseError,
+)
 from pipeline.markdown import to_markdown
 from pipeline.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
 from pipeline.schedules import Windows
@@ -29,6 +35,7 @@ SNAPSHOT = "snapshot"
 VIEWS = "views"
 PREVIEW_ROWS = 10
 COVERAGE_ROWS = 500
+STEP_RETRIES, STEP_RETRY_SECONDS = 2, 10
 
 
 class SnapshotConfig(dg.Config):
@@ -68,8 +75,12 @@ def told() -> Iterator[None]:
     try:
         yield
     except ImageBuildersError as error:
-        metadata: dict[str, Any] = {"exit_code": error.exit_code, "error": type(error).__name__}
-        raise dg.Failure(str(error), metadata=metadata, allow_retries=False) from error
+        raise _failure(error, allow_retries=False) from error
+
+
+def _failure(error: ImageBuildersError, allow_retries: bool) -> dg.Failure:
+    metadata: dict[str, Any] = {"exit_code": error.exit_code, "error": type(error).__name__}
+    return dg.Failure(str(error), metadata=metadata, allow_retries=allow_retries)
 
 
 def column_schema(columns: dict[str, tuple[str, str, bool]]) -> dg.TableSchema:
@@ -87,8 +98,27 @@ def table_schema(table: Table) -> dg.TableSchema:
     return column_schema({c.name: (str(c.type), c.description, c.nullable) for c in table.columns})
 
 
-def build_assets(cadence: str, partitions: Windows, shards: int = 1) -> list[dg.AssetsDefinition]:
-    """The tables as one graph-backed set, and the views that depend on them; so many shards where a run says nothing."""
+@contextlib.contextmanager
+def tried_again() -> Iterator[None]:
+    """What may pass, a warehouse out of reach for instance, is tried again by the step alone; an interrupt is not."""
+    try:
+        yield
+    except (ConfigurationError, CredentialsError, ClosedWindowError):
+        raise
+    except Exception as error:
+        cause = _failure(error, allow_retries=True) if isinstance(error, ImageBuildersError) else error
+        raise dg.RetryRequested(STEP_RETRIES, STEP_RETRY_SECONDS) from cause
+
+
+def build_assets(
+    cadence: str, partitions: Windows, shards: int = 1, has_workers: bool = False
+) -> list[dg.AssetsDefinition]:
+    """The tables as one graph-backed set, and the views that depend on them.
+
+    `shards` is how many there are where a run says nothing, `has_workers` whether steps have processes of their own.
+    """
+    # With a policy Dagster takes up a step whose process was lost, but in process an interrupt too.
+    lost_steps = dg.RetryPolicy(max_retries=STEP_RETRIES, delay=STEP_RETRY_SECONDS) if has_workers else None
 
     @dg.op(out=dg.DynamicOut(Shard), description="Which accounts and regions, in how many shards.")
     def plan(
@@ -117,7 +147,7 @@ def build_assets(cadence: str, partitions: Windows, shards: int = 1) -> list[dg.
 
     @dg.op(
         description="A look at every target of a shard, each on its own; whole looks go to the scratch folder.",
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL),
+        retry_policy=lost_steps,
     )
     def extract(
         context: dg.OpExecutionContext,
@@ -132,7 +162,7 @@ def build_assets(cadence: str, partitions: Windows, shards: int = 1) -> list[dg.
             Window.of_key(cadence, context.partition_key).require_open(cadence, clock.now())
         # A step may be begun twice, when its worker is lost: each writes a stream of its own.
         name = f"{shard.name}-{secrets.token_hex(4)}"
-        with told(), warehouse.open().stage(name) as (stream, sink):
+        with told(), tried_again(), warehouse.open().stage(name) as (stream, sink):
             sweep = Sweep(
                 aws.access(shard.concurrency),
                 clock.now,
@@ -157,7 +187,8 @@ def build_assets(cadence: str, partitions: Windows, shards: int = 1) -> list[dg.
     ) -> Iterator[dg.Output[None]]:
         with told():
             home = warehouse.open()
-            published = home.publish(Window.of_key(cadence, context.partition_key), extracted, clock.now)
+            window = Window.of_key(cadence, context.partition_key)
+            published = home.publish(window, extracted, clock.now, context.run_id)
             for table in TABLES:
                 yield dg.Output(None, table.name, metadata=_metadata(home, published, table, extracted))
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SOME_NOT_SEEN = 3
 MANY = 100
 """Targets that `snapshot` lists one by one, whether or not they were seen."""
-INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+INTERRUPTED = 130
 ENVIRONMENT = """\b
 Settings are environment variables:
   IMAGE_BUILDERS_WAREHOUSE  the warehouse, a folder or s3:// URI  [warehouse]
@@ -50,23 +50,17 @@ class _Commands(click.Group):
     """Tells errors that have a sentence for the user in that sentence, with their exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        stopped: list[int] = []
-
-        def stop(number: int, _: Any) -> None:
-            # As Ctrl-C: whatever has its own way of being interrupted, Dagster for one, has it for both.
-            stopped.append(number)
-            signal.raise_signal(signal.SIGINT)
-
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, stop)
+            # As Ctrl-C: whatever has its own way of being interrupted, Dagster for one, has it for both.
+            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         try:
             return super().invoke(ctx)
         except ImageBuildersError as error:
             click.echo(f"image-builders: {error}", err=True)
-            ctx.exit(TERMINATED if stopped else error.exit_code)
+            ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("image-builders: Interrupted.", err=True)
-            ctx.exit(TERMINATED if stopped else INTERRUPTED)
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(cls=_Commands, epilog=ENVIRONMENT, context_settings={"help_option_names": ["-h", "--help"]})
@@ -111,6 +105,7 @@ def snapshot(
       3  committed, but some targets were not seen: their rows of extracts say why
       1  nothing was committed
       2  wrong usage or configuration
+    130  interrupted; nothing was committed
     """
     from pipeline import targets_file
     from pipeline.storage import open_storage

@@ -25,6 +25,7 @@ def build_definitions(environ: Mapping[str, str] = os.environ, **overrides: Any)
     cadence = cadence_of(environ.get("IMAGE_BUILDERS_CADENCE"))
     partitions = windows(cadence)
     snapshot_job = job()
+    executor = executor_of(environ)
     resources = {
         "aws": AwsResource(),
         "warehouse": WarehouseResource(),
@@ -32,12 +33,12 @@ def build_definitions(environ: Mapping[str, str] = os.environ, **overrides: Any)
         "progress": ProgressResource(),
     }
     return dg.Definitions(
-        assets=build_assets(cadence, partitions, shards_of(environ)),
+        assets=build_assets(cadence, partitions, shards_of(environ), executor is not dg.in_process_executor),
         asset_checks=build_checks(cadence),
         jobs=[snapshot_job],
         schedules=[schedule(snapshot_job, cadence, environ.get("IMAGE_BUILDERS_SCHEDULE") == "on")],
         resources=resources | overrides,
-        executor=executor_of(environ),
+        executor=executor,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 import yaml
+from dagster._config import validate_config
 
 from pipeline.errors import ConfigurationError
 
@@ -28,11 +29,11 @@ def executor_of(environ: Mapping[str, str] = os.environ) -> dg.ExecutorDefinitio
     if not (path := environ.get("IMAGE_BUILDERS_EXECUTOR_CONFIG")):
         return executor
     config = _read(path)
-    try:
-        return executor.configured(config, name=executor.name)
-    except dg.DagsterInvalidConfigError as error:
-        wrong = "; ".join(e.message.rstrip(".") for e in error.errors)
-        raise ConfigurationError(f"{path} does not fit Dagster's {name} executor: {wrong}.") from error
+    checked = validate_config(executor.config_schema.config_type, config)
+    if not checked.success:
+        wrong = "; ".join(error.message.rstrip(".") for error in checked.errors or ())
+        raise ConfigurationError(f"{path} does not fit Dagster's {name} executor: {wrong}.")
+    return executor.configured(config, name=executor.name)
 
 
 def shards_of(environ: Mapping[str, str] = os.environ) -> int:
@@ -69,6 +70,7 @@ def _read(path: str) -> dict[str, Any]:
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"IMAGE_BUILDERS_EXECUTOR_CONFIG names {path}, which cannot be read: {error}.") from error
-    if not isinstance(config, dict):
+    if not isinstance(config, dict) or not isinstance(inner := config.get("execution", {}), dict):
         raise ConfigurationError(f"{path} must hold the executor's configuration, keys and values.")
-    return config
+    # In the shape of a run's configuration too, as `dagster-celery worker start -y` wants the very same file.
+    return dict(inner.get("config") or {}) if "execution" in config else config

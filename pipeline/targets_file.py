@@ -74,7 +74,7 @@ def _no_repeats(values: list[str]) -> list[str]:
     return values
 
 
-Regions = Annotated[list[str], BeforeValidator(_every), Field(min_length=1), AfterValidator(_no_repeats)]
+Regions = Annotated[list[str], Field(min_length=1), BeforeValidator(_every), AfterValidator(_no_repeats)]
 
 
 class _Keys(BaseModel):
@@ -196,6 +196,8 @@ def _said(error: Any, steps: Sequence[Step], node: yaml.Node | None) -> str:
         return f'YAML reads {node.value} as {_article(given)}: write it in quotes, "{node.value}"'
     if kind == "value_error":
         return str(error["ctx"]["error"])
+    if kind == "too_short":
+        return "list one region at least, or write the word all"
     kinds = {"list_type": "a list", "string_type": "text", "int_type": "a whole number", "model_type": "keys and values"}
     if kind in kinds or kind == "model_attributes_type":
         return f"this must be {kinds.get(kind, 'keys and values')}"

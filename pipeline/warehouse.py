@@ -123,13 +123,19 @@ class Warehouse:
         file.commit()
 
     def publish(
-        self, window: Window, extracted: Sequence[Extracted], now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        window: Window,
+        extracted: Sequence[Extracted],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        run_id: str | None = None,
     ) -> Published:
         """Commits a snapshot of the window, and then removes what it supersedes and what dead runs left.
 
         The window's earlier snapshot is replaced target by target: a target that was not looked at now keeps
         its earlier rows; one whose look failed too, and says so in `later_*`; one looked at in part has its
         rows added or refreshed.
+
+        Streams whose names begin with `run_id` are removed too: a worker that was lost left them.
         """
         with self.storage.lock(), told("written", self.location):
             for path in self.storage.list(UNPUBLISHED):  # Only a dead run left it: we hold the lock.
@@ -142,7 +148,7 @@ class Warehouse:
             )
             streams = [e.stream for e in extracted]
             published = self._write(window, snapshot_id, earlier, merge, streams)
-            self._clean(streams)
+            self._clean(streams, run_id)
         return published
 
     def _write(
@@ -224,7 +230,7 @@ class Warehouse:
                 ]
                 yield pa.Table.from_arrays(columns, schema=table.schema)
 
-    def _clean(self, streams: Sequence[str]) -> None:
+    def _clean(self, streams: Sequence[str], run_id: str | None) -> None:
         """Removes superseded snapshots, files without a commit, and what is stale in the scratch folder."""
         committed = self._committed()
         newest = set(self.snapshots())
@@ -245,7 +251,8 @@ class Warehouse:
         for stream in streams:
             self.storage.remove(stream)
         for path in self.storage.list(SCRATCH):
-            if self.storage.age(path) > STALE_AFTER:
+            is_ours = run_id is not None and PurePosixPath(path).name.startswith(run_id)
+            if is_ours or self.storage.age(path) > STALE_AFTER:
                 self.storage.remove(path)
 
     def _is_dead(self, path: str) -> bool:

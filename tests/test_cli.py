@@ -166,7 +166,7 @@ def test_a_region_that_does_not_exist(look: Looker, tmp_path: Path) -> None:
 
 def test_a_targets_file_that_is_wrong(look: Looker, tmp_path: Path) -> None:
     (tmp_path / "targets.yaml").write_text("regoins: [us-east-1]\n")
-    failed(image_builders("snapshot"), 2, "targets.yaml: regoins: Extra inputs are not permitted")
+    failed(image_builders("snapshot"), 2, "targets.yaml: regoins: there is no such key; did you mean regions?")
 
 
 @pytest.mark.parametrize("option", ["--page-size", "--max-items"])
@@ -359,16 +359,22 @@ def test_a_proxy_and_a_profile_do_not_come_between_the_sandbox_and_the_demo() ->
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_interrupt_ends_the_run_and_commits_nothing(look: Looker) -> None:
-    look.sandbox.appstream.faults.append(Fault("latency", value=4))
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_the_run_within_seconds_and_leaves_the_warehouse_as_it_was(
+    how: signal.Signals, look: Looker
+) -> None:
+    assert image_builders("snapshot").returncode == 0
+    before = {p: p.read_bytes() for p in Path(look.warehouse.location).rglob("*.parquet")}
+    # AWS takes longer to answer than anyone waits.
+    look.sandbox.appstream.faults.append(Fault("latency", value=20))
     with subprocess.Popen([COMMAND, "snapshot"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         while not look.sandbox.appstream.faults[0].struck:
             time.sleep(0.05)
-        run.send_signal(signal.SIGINT)
-        assert run.wait(20) == 130
+        run.send_signal(how)
+        assert run.wait(10) == 130
         assert run.stderr
         assert run.stderr.read() == "image-builders: Interrupted; nothing was committed.\n"
-    assert look.warehouse.snapshots() == []
+    assert {p: p.read_bytes() for p in Path(look.warehouse.location).rglob("*.parquet")} == before
 
 
 def test_control_characters_steer_no_terminal() -> None:
@@ -385,7 +391,7 @@ def test_the_demo_leaves_a_warehouse_alone_that_is_not_its_own(look: Looker) -> 
 
 def test_every_command_and_option_is_explained() -> None:
     context = click.Context(main)
-    assert set(main.list_commands(context)) == {"demo", "query", "sandbox", "snapshot"}
+    assert set(main.list_commands(context)) == {"demo", "doctor", "query", "sandbox", "snapshot", "targets"}
     for name in main.list_commands(context):
         command = main.get_command(context, name)
         assert command
@@ -398,24 +404,30 @@ def test_every_command_and_option_is_explained() -> None:
 def test_help_is_told_at_once_and_names_every_setting() -> None:
     done = image_builders("--help")
     assert done.returncode == 0
-    for name in ("WAREHOUSE", "TARGETS", "CADENCE", "SCHEDULE"):
+    for name in ("WAREHOUSE", "TARGETS", "CADENCE", "SCHEDULE", "EXECUTOR", "EXECUTOR_CONFIG", "SHARDS"):
         assert f"IMAGE_BUILDERS_{name}" in done.stdout
     assert "Exit codes" in image_builders("snapshot", "--help").stdout
 
 
-def test_in_a_terminal_a_line_tells_how_far_it_is(look: Looker) -> None:
+def test_in_a_terminal_a_bar_tells_how_far_it_is(look: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
     import pty
 
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("LINES", "25")
+    look.sandbox.appstream.faults.append(Fault("deny", region="eu-west-1"))
     leader, follower = pty.openpty()
-    with subprocess.Popen([COMMAND, "snapshot", "--page-size", "1"], stdout=subprocess.PIPE, stderr=follower) as run:
+    command = [COMMAND, "snapshot", "--page-size", "1", "--region", "us-east-1", "--region", "eu-west-1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower) as run:
         os.close(follower)
         said = b""
         while chunk := read(leader):
             said += chunk
     os.close(leader)
-    assert b"0 of 1 targets, 1 image builders, 0 not seen" in said
-    assert said.endswith(b"\r\x1b[K"), "and leaves nothing behind"
-    assert run.returncode == 0
+    told = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", said)
+    assert re.search(rb"2/2 targets, 1 image builders, 1 not seen 0:00:\d\d", told), told
+    assert told.rstrip().endswith(b"1 of 2 targets were not seen."), "and the bar leaves nothing behind"
+    assert run.returncode == 3
 
 
 def read(descriptor: int) -> bytes:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline import contract, pages
 from pipeline.contract import CHILDREN, IMAGE_BUILDERS, TABLES
 from pipeline.normalize import normalize
-from pipeline.sweep import looked
+from pipeline.spool import looked
 from tests.conftest import NOON, builder, target
 
 Tables = dict[str, pa.Table]
@@ -19,7 +19,7 @@ Tables = dict[str, pa.Table]
 
 def tables_of(*builders: dict[str, Any]) -> Tables:
     body = json.dumps({"ImageBuilders": builders}).encode()
-    return normalize(looked(target(), [(pages.read(body), NOON)]), "snapshot")
+    return normalize(looked([(target(), pages.read(body), NOON)]), "snapshot")
 
 
 def test_a_builder_becomes_a_row_and_its_lists_rows_of_their_own() -> None:

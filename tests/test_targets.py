@@ -52,7 +52,7 @@ def test_a_file_elsewhere_is_named_by_the_environment(tmp_path: Path, monkeypatc
     ("content", "said"),
     [
         ("regions: us-east-1", r"targets.yaml: regions: write a list, \[us-east-1\], or the word all \(line 1\)\."),
-        ("regions: []", r"targets.yaml: regions: List should have at least 1 item"),
+        ("regions: []", r"targets.yaml: regions: list one region at least, or write the word all"),
         ("regions: [1]", r'targets.yaml: regions.0: YAML reads 1 as a number: write it in quotes, "1" \(line 1\)\.'),
         ("region: [us-east-1]", r"targets.yaml: region: there is no such key; did you mean regions\?"),
         ("concurrency: 0", r"targets.yaml: concurrency: Input should be greater than or equal to 1"),

@@ -102,7 +102,7 @@ def cut(environ: dict[str, Any], part: bytes) -> Iterable[bytes]:
 
 ERRORS = {
     "throttle": (400, "ThrottlingException", "Rate exceeded"),
-    "deny": (400, "AccessDeniedException", "User is not authorized to perform this"),
+    "deny": (400, "AccessDeniedException", "User is not authorized to perform"),
     "expire": (400, "ExpiredTokenException", "The security token included in the request is expired"),
     "not_enabled": (400, "UnrecognizedClientException", "The security token included in the request is invalid."),
     "fail": (500, "InternalFailure", "An internal error occurred"),
@@ -112,7 +112,12 @@ ERRORS = {
 KINDS: dict[str, Callable[[Reply, Any], Reply]] = {
     "latency": _latency,
     "throttle": lambda reply, _: error(*ERRORS["throttle"]),
-    "deny": lambda reply, _: error(400, f"com.amazon.coral.service#{ERRORS['deny'][1]}", ERRORS["deny"][2], "Message"),
+    "deny": lambda reply, _: error(
+        400,
+        "com.amazon.coral.service#AccessDeniedException",
+        "User is not authorized to perform: appstream:DescribeImageBuilders",
+        "Message",
+    ),
     "expire": lambda reply, _: error(*ERRORS["expire"]),
     "not_enabled": lambda reply, _: error(*ERRORS["not_enabled"]),
     "fail": lambda reply, _: error(*ERRORS["fail"]),

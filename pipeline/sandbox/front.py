@@ -41,13 +41,15 @@ class Front:
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = BytesIO(body)
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
         if scope is None:
             return self.moto(environ, start_response)
         service, region, key = scope["service"], scope["region"], scope["key"]
-        asked = {} if service == "s3" else parse_qs(body.decode("utf-8", "replace"))
+        asked: dict[str, list[str]] = {}
+        if service != "s3":  # Whose bodies may be large, and come in chunks.
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            environ["wsgi.input"] = BytesIO(body)
+            asked = parse_qs(body.decode("utf-8", "replace"))
         operation = _operation(environ, service, asked)
         role = asked["RoleArn"][0] if operation == "AssumeRole" else None
         account_id = role.split(":")[4] if role else self.account_of(key)
