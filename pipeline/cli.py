@@ -331,7 +331,11 @@ class _ProgressBar:
 
     def __enter__(self) -> Callable[[Progress], None]:
         self._bar: Any = None
-        return self._report if sys.stderr.isatty() else lambda progress: None
+        if not sys.stderr.isatty():
+            return lambda progress: None
+        # Dagster turns standard error into a pipe while a step runs; the terminal is the terminal all the same.
+        self._terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w")
+        return self._report
 
     def _report(self, progress: Progress) -> None:
         if self._bar is None:
@@ -344,8 +348,10 @@ class _ProgressBar:
                 MofNCompleteColumn(),
                 TextColumn("targets, {task.fields[builders]:,} image builders, {task.fields[failed]} not seen"),
                 TimeElapsedColumn(),
-                console=Console(stderr=True),
+                console=Console(file=self._terminal),
                 transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._task = self._bar.add_task("", total=progress.targets, builders=0, failed=0)
             self._bar.start()
@@ -354,6 +360,7 @@ class _ProgressBar:
     def __exit__(self, *_: object) -> None:
         if self._bar:
             self._bar.stop()
+            self._terminal.close()
 
 
 def _terminal_progress(report: Callable[[Progress], None]) -> Any:

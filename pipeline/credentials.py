@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import boto3
 import botocore.credentials
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from pipeline import aws, failures
 from pipeline.failures import RoleError
@@ -197,8 +197,15 @@ class _Assumed:
         asked = {"RoleArn": self._role.arn, "RoleSessionName": SESSION_NAME}
         if self._role.external_id is not None:
             asked["ExternalId"] = self._role.external_id
-        with self._access.acting_as(self._source):
-            answer = self._access.client("sts", self._region, self._source).assume_role(**asked)
+        with self._access.acting_as(self._source) as source:
+            sts = self._access.client("sts", self._region, self._source)
+            try:
+                answer = sts.assume_role(**asked)
+            except ClientError as error:
+                # The session that we assume from may be over, too.
+                if failures.describe(error).code not in failures.EXPIRED or not source.renew():
+                    raise
+                answer = sts.assume_role(**asked)
         found = answer["Credentials"]
         keep_secret(found["SecretAccessKey"], found["SessionToken"], found["AccessKeyId"])
         self._access_key = found["AccessKeyId"]

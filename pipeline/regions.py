@@ -70,7 +70,7 @@ def enabled(access: Access, roles: tuple[Role, ...], partition: str) -> frozense
         try:
             with access.acting_as(roles):
                 answer = access.client("ec2", region, roles).describe_regions()
-            return frozenset(r["RegionName"] for r in answer["Regions"])
+            return frozenset(r["RegionName"] for r in answer["Regions"] if r.get("OptInStatus") != "not-opted-in")
         except Exception as error:
             failure = failures.describe(error)
             if failure.status != "network":

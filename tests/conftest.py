@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,8 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import hypothesis
 import pytest
+import yaml
 
 from pipeline import aws, warehouse
 from pipeline.appstream import Selection
@@ -115,3 +118,55 @@ def estate_of(looker: Looker) -> dict[tuple[str, str], Any]:
     estate = looker.sandbox.appstream.estate
     assert isinstance(estate, FixedEstate)
     return estate.by_target
+
+
+def write_targets(**keys: Any) -> None:
+    """A targets.yaml in the working folder."""
+    Path("targets.yaml").write_text(yaml.safe_dump(keys))
+
+
+def role_arn(account_id: str, name: str = "reader", partition: str = "aws") -> str:
+    return f"arn:{partition}:iam::{account_id}:role/{name}"
+
+
+@dataclass
+class Organization:
+    """An organization in a sandbox: the account that runs the job, and its members by name."""
+
+    sandbox: Sandbox
+    root: str
+    client: Any
+    units: dict[str, str] = field(default_factory=dict)
+    members: dict[str, str] = field(default_factory=dict)
+
+    def unit(self, name: str, parent: str | None = None) -> str:
+        """Makes an organizational unit."""
+        made = self.client.create_organizational_unit(ParentId=parent or self.root, Name=name)
+        self.units[name] = made["OrganizationalUnit"]["Id"]
+        return self.units[name]
+
+    def member(self, name: str, unit: str | None = None) -> str:
+        """Makes an account."""
+        made = self.client.create_account(AccountName=name, Email=f"{name}@example.com")
+        self.members[name] = account_id = made["CreateAccountStatus"]["AccountId"]
+        if unit:
+            self.client.move_account(AccountId=account_id, SourceParentId=self.root, DestinationParentId=unit)
+        return account_id
+
+
+@pytest.fixture
+def organization(start_sandbox: StartSandbox) -> Organization:
+    """An organization without members, whose accounts have a builder in every region they are asked for."""
+    sandbox = start_sandbox(OneEach())
+    # moto has one state a process.
+    urllib.request.urlopen(urllib.request.Request(f"{sandbox.url}/moto-api/reset", method="POST")).close()
+    client = boto3.client("organizations")
+    client.create_organization(FeatureSet="ALL")
+    return Organization(sandbox, client.list_roots()["Roots"][0]["Id"], client)
+
+
+class OneEach:
+    """A builder in each region of each account, named after the account."""
+
+    def builders(self, account_id: str, region: str, at: datetime) -> list[dict[str, Any]]:
+        return [builder(f"of-{account_id}", region, account_id)]

@@ -425,7 +425,7 @@ def test_in_a_terminal_a_bar_tells_how_far_it_is(look: Looker, monkeypatch: pyte
             said += chunk
     os.close(leader)
     told = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", said)
-    assert re.search(rb"2/2 targets, 1 image builders, 1 not seen 0:00:\d\d", told), told
+    assert re.search(rb"2/2 targets, 2 image builders, 1 not seen 0:00:\d\d", told), told
     assert told.rstrip().endswith(b"1 of 2 targets were not seen."), "and the bar leaves nothing behind"
     assert run.returncode == 3
 

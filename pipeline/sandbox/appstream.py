@@ -26,7 +26,7 @@ OPERATION = "DescribeImageBuilders"
 DEFAULT_PAGE, LARGEST_PAGE = 50, 1000
 
 _SCOPE = re.compile(r"Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/")
-_REASONS = {200: "OK", 400: "Bad Request", 500: "Internal Server Error", 503: "Service Unavailable"}
+_REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Call:
 class AppStream:
     """The service. `account_of` tells the account of an access key; the rest is there to be used.
 
-    `expired` are the access keys of sessions that are over.
+    `expired` are the access keys of sessions that are over, `enabled` the regions of accounts that lack some.
     """
 
     estate: Estate
@@ -54,6 +54,7 @@ class AppStream:
     faults: list[Fault] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     expired: set[str] = field(default_factory=set)
+    enabled: dict[str, set[str]] = field(default_factory=dict)
     on_page: Callable[[str, int], None] = lambda region, page: None
     """Called before a page is made, with its region and number from 1: a test may change the estate here."""
 
@@ -103,12 +104,15 @@ class AppStream:
             return error(400, "SerializationException", str(problem))
         account_id, region = self.account_of(scope["key"]), scope["region"]
         self.on_page(region, page)
-        if scope["key"] in self.expired:
-            refusal = error(*ERRORS["expire"])
+        is_enabled = account_id not in self.enabled or region in self.enabled[account_id]
+        if scope["key"] in self.expired or not is_enabled:
+            refusal = error(*ERRORS["expire" if is_enabled else "not_enabled"])
             self._note(Call(account_id, region, page, parameters, refusal.status, scope["key"]))
             return refusal
         reply = replace(
-            self._describe(account_id, region, parameters, start, page), asked_token=parameters.get("NextToken")
+            self._describe(account_id, region, parameters, start, page),
+            asked_token=parameters.get("NextToken"),
+            session_token=environ.get("HTTP_X_AMZ_SECURITY_TOKEN"),
         )
         with self._lock:
             struck = [f for f in self.faults if f.strikes(account_id, region, page)]

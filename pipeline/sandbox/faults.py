@@ -18,13 +18,14 @@ from typing import Any
 class Reply:
     """An HTTP reply. `sent` is how much of the body leaves before the connection is cut; None is all of it.
 
-    `asked_token` is the NextToken that the request came with.
+    `asked_token` is the NextToken that the request came with, `session_token` what it was signed with.
     """
 
     status: int
     body: bytes
     sent: int | None = None
     asked_token: str | None = None
+    session_token: str | None = None
     content_type: str = "application/x-amz-json-1.1"
 
 
@@ -121,6 +122,13 @@ KINDS: dict[str, Callable[[Reply, Any], Reply]] = {
     "expire": lambda reply, _: error(*ERRORS["expire"]),
     "not_enabled": lambda reply, _: error(*ERRORS["not_enabled"]),
     "fail": lambda reply, _: error(*ERRORS["fail"]),
+    # AWS quotes the canonical request, session token and all.
+    "signature": lambda reply, _: error(
+        403,
+        "InvalidSignatureException",
+        "The request signature we calculated does not match the signature you provided. The Canonical String for this "
+        f"request should have been 'POST\n/\n\nx-amz-security-token:{reply.session_token}\n'",
+    ),
     "unavailable": lambda reply, _: Reply(
         503, b"<html><body>503 Service Unavailable</body></html>", content_type="text/html"
     ),

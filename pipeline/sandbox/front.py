@@ -30,6 +30,8 @@ class Front:
     faults: list[Fault]
     roles: dict[str, str | None] | None = None
     """External id by ARN of the roles that there are; None where anyone may assume anything."""
+    enabled: dict[str, set[str]] = field(default_factory=dict)
+    """The regions that an account has enabled; all of them where it is not here."""
     expired: set[str] = field(default_factory=set)
     """Access keys of sessions that are over."""
     secrets: set[str] = field(default_factory=set)
@@ -57,6 +59,8 @@ class Front:
             self.actions.append(f"{service}:{operation}")
             struck = [f for f in self.faults if f.strikes(account_id, region, 1, service)]
         refusal = self._refusal(service, operation, key, role, asked)
+        if refusal is None and operation == "DescribeRegions" and account_id in self.enabled:
+            refusal = _regions(sorted(self.enabled[account_id]))
         for fault in struck:
             refusal = _changed(fault, refusal, service, operation)
         if refusal is None:
@@ -102,6 +106,12 @@ def _operation(environ: dict[str, Any], service: str, asked: dict[str, list[str]
     if "uploadId=" in query and method == "DELETE":
         return "AbortMultipartUpload"
     return {"GET": "GetObject", "HEAD": "GetObject", "DELETE": "DeleteObject"}.get(method, "PutObject")
+
+
+def _regions(names: list[str]) -> Reply:
+    items = "".join(f"<item><regionName>{n}</regionName><optInStatus>opted-in</optInStatus></item>" for n in names)
+    body = f"<DescribeRegionsResponse><regionInfo>{items}</regionInfo></DescribeRegionsResponse>"
+    return Reply(200, body.encode(), content_type="text/xml")
 
 
 def _changed(fault: Fault, reply: Reply | None, service: str, operation: str) -> Reply | None:

@@ -68,7 +68,13 @@ class Sandbox:
             list(faults),
         )
         moto = DomainDispatcherApplication(create_backend_app)
-        self.front = Front(moto, get_account_id_from, self.appstream.faults, expired=self.appstream.expired)
+        self.front = Front(
+            moto,
+            get_account_id_from,
+            self.appstream.faults,
+            enabled=self.appstream.enabled,
+            expired=self.appstream.expired,
+        )
         self._server = make_server("127.0.0.1", port, self._route, threaded=True, request_handler=_Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="sandbox", daemon=True
