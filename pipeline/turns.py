@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-OVERDUE = 2.0
+OVERDUE = 1.0
 """Seconds without a sign of life after which a look no longer holds up others."""
 
 

@@ -118,9 +118,13 @@ class Warehouse:
         """A stream of the schema `LOOKED` in the scratch folder, to be named in `Extracted`."""
         path = f"{SCRATCH}/{name}.arrow"
         file = self.storage.create(path)
-        with pa.ipc.new_stream(file.sink, LOOKED) as writer:
-            yield path, writer
-        file.commit()
+        try:
+            with pa.ipc.new_stream(file.sink, LOOKED) as writer:
+                yield path, writer
+            file.commit()
+        except BaseException:
+            file.sink.close()
+            raise
 
     def publish(
         self,

@@ -57,7 +57,7 @@ def told(rows: list[Row]) -> list[tuple[Any, ...]]:
 
 
 def assumed(sandbox: Sandbox) -> int:
-    return sandbox.front.actions.count("sts:AssumeRole")
+    return sandbox.actions.count("sts:AssumeRole")
 
 
 def test_each_account_is_looked_at_as_its_own_role_assumed_once(sandbox: Sandbox) -> None:

@@ -21,6 +21,14 @@ _HANDED_OUT = re.compile(rb"<(AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)<
 _WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Something that was asked for: by which account, and as IAM names it, `sts:AssumeRole` for instance."""
+
+    account_id: str
+    action: str
+
+
 @dataclass
 class Front:
     """Moto, with what it lacks. `faults` are those of all services; each says whose requests it strikes."""
@@ -36,8 +44,7 @@ class Front:
     """Access keys of sessions that are over."""
     secrets: set[str] = field(default_factory=set)
     """Keys and tokens that STS has handed out."""
-    actions: list[str] = field(default_factory=list)
-    """What was asked for, as IAM names it: `sts:AssumeRole`."""
+    log: list[Asked] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,7 +63,7 @@ class Front:
         role = asked["RoleArn"][0] if operation == "AssumeRole" else None
         account_id = role.split(":")[4] if role else self.account_of(key)
         with self._lock:
-            self.actions.append(f"{service}:{operation}")
+            self.log.append(Asked(self.account_of(key), f"{service}:{operation}"))
             struck = [f for f in self.faults if f.strikes(account_id, region, 1, service)]
         refusal = self._refusal(service, operation, key, role, asked)
         if refusal is None and operation == "DescribeRegions" and account_id in self.enabled:
