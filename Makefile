@@ -1,12 +1,13 @@
 # Everything runs in .venv, which is made on first use and whenever what it holds has changed.
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := dagster,sandbox,dev
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+EXTRAS := dagster,celery,k8s,sandbox,dev
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check dev bench docs constraints clean
+.PHONY: help run test redis check dev bench docs constraints clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,8 +26,12 @@ help: ## What there is to make
 run: .venv/ready ## The whole job on a sandbox: a week of snapshots, then questions and answers
 	@$(BIN)/image-builders demo
 
-test: .venv/ready ## The tests
+test: .venv/ready redis ## The tests
 	$(BIN)/python -m pytest
+
+# The broker of the tests of Celery, which start it on loopback and stop it.
+redis:
+	@command -v redis-server >/dev/null || { echo "Installing redis-server ..."; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq redis-server >/dev/null; } || { echo "redis-server is needed (Debian: apt-get install redis-server; macOS: brew install redis)"; exit 1; }
 
 check: .venv/ready ## Lint, types, docs that are up to date
 	$(BIN)/ruff check .

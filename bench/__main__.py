@@ -1,4 +1,4 @@
-"""Runs the benchmarks and prints their tables in Markdown.
+"""Runs the benchmarks and prints their tables in Markdown; all of them, or those that are named.
 
 Contenders take turns, round after round, on one endpoint: what a noisy machine does to one, it does to all.
 """
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from bench.contenders import AT_ONCE
 from pipeline.markdown import to_markdown
 from pipeline.sandbox.server import ACCOUNT
 
@@ -25,17 +26,24 @@ TOLD = {
     "from_pylist": "(d) boto3, pa.Table.from_pylist, write",
     "drained": "(e) the bytes drained, not parsed",
 }
+ACCOUNTS, REGIONS, EACH, LATENCY = 100, 20, 5, 0.05
+SWEEPS = (("sweep_this_project", 0, 3), ("sweep_script", 0, 1), ("sweep_this_project", 0.3, 3))
+TOLD_OF_SWEEPS = {
+    ("sweep_this_project", 0): "this project",
+    ("sweep_script", 0): "ThreadPoolExecutor, a session and a client a target, pandas",
+    ("sweep_this_project", 0.3): "this project, 30 % of the calls throttled",
+}
 WANTED = {"boto3_loop": 0.5, "dlt_pipeline": 0.1, "drained": 2.0}
 
 
 @contextmanager
-def endpoint(builders: int) -> Iterator[dict[str, str]]:
-    """The environment of a server of that many builders, which runs meanwhile."""
-    command = [sys.executable, "-m", "bench.server", str(builders)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+def endpoint(*command: object) -> Iterator[tuple[dict[str, str], subprocess.Popen[str]]]:
+    """A server of this package, and the environment in which to use it."""
+    asked = [sys.executable, "-m", *map(str, command)]
+    with subprocess.Popen(asked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         assert server.stdin
-        yield os.environ | {
+        environ = os.environ | {
             "AWS_ENDPOINT_URL": server.stdout.readline().strip(),
             "AWS_ACCESS_KEY_ID": "bench",
             "AWS_SECRET_ACCESS_KEY": "bench",
@@ -45,6 +53,7 @@ def endpoint(builders: int) -> Iterator[dict[str, str]]:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
+        yield environ, server
         server.stdin.close()
 
 
@@ -59,18 +68,18 @@ def contender(name: str, environ: dict[str, str]) -> Iterator[subprocess.Popen[s
         process.stdin.close()
 
 
-def once(process: subprocess.Popen[str]) -> tuple[float, float]:
-    """One turn of a contender: seconds, and its peak memory in MiB so far."""
+def once(process: subprocess.Popen[str]) -> tuple[float, float, float]:
+    """One turn of a contender: seconds, the processor's seconds, and its peak memory in MiB so far."""
     assert process.stdin
     assert process.stdout
     process.stdin.write("go\n")
     process.stdin.flush()
-    seconds, peak = process.stdout.readline().split()
-    return float(seconds), float(peak)
+    seconds, busy, peak = map(float, process.stdout.readline().split())
+    return seconds, busy, peak
 
 
 def speed() -> str:
-    with endpoint(BUILDERS) as environ, ExitStack() as stack:
+    with endpoint("bench.server", BUILDERS) as (environ, _), ExitStack() as stack:
         running = {name: stack.enter_context(contender(name, environ)) for name in TOLD}
         for process in running.values():
             once(process)  # Imports, connections, caches.
@@ -96,8 +105,8 @@ def speed() -> str:
 def memory() -> str:
     peaks = {}
     for builders in MEMORY:
-        with endpoint(builders) as environ, contender("this_project", environ) as process:
-            peaks[builders] = once(process)[1]
+        with endpoint("bench.server", builders) as (environ, _), contender("this_project", environ) as process:
+            peaks[builders] = once(process)[2]
     small, large = MEMORY
     rows = [
         {
@@ -111,7 +120,63 @@ def memory() -> str:
     return f"Peak memory of this project's process\n\n{to_markdown(rows)}"
 
 
+def organization() -> str:
+    """A sweep of an organization: accounts, regions and a latency, beside the script that people write."""
+    rows = []
+    median: dict[tuple[str, float], float] = {}
+    for name, throttled, rounds in SWEEPS:
+        environment = endpoint("bench.organization", EACH, LATENCY, throttled)
+        with environment as (environ, server), contender(name, environ | {"BENCH_ACCOUNTS": str(ACCOUNTS)}) as process:
+            if rounds > 1:
+                once(process)
+            calls_since(server)
+            taken = [once(process) for _ in range(rounds)]
+            calls = calls_since(server) / rounds
+        targets = ACCOUNTS * REGIONS
+        seconds, busy = (statistics.median(t[n] for t in taken) for n in (0, 1))
+        median[name, throttled] = seconds
+        ideal = calls * LATENCY / AT_ONCE
+        rows.append(
+            {
+                "what": TOLD_OF_SWEEPS[name, throttled],
+                "calls": f"{calls:,.0f}",
+                "seconds": f"{seconds:.1f}",
+                "÷ ideal": f"{seconds / ideal:.2f}",
+                "processor ms a target": f"{busy / targets * 1e3:.1f}",
+                "÷ unthrottled": f"{seconds / median[name, 0]:.2f}" if throttled else "",
+            }
+        )
+    title = (
+        f"{ACCOUNTS * REGIONS:,} targets ({ACCOUNTS} accounts, {REGIONS} regions), {EACH} image builders each, "
+        f"{LATENCY * 1e3:.0f} ms a call, {AT_ONCE} at once; ideal is calls × latency ÷ {AT_ONCE}"
+    )
+    return f"{title}\n\n{to_markdown(rows)}"
+
+
+def calls_since(server: subprocess.Popen[str]) -> int:
+    assert server.stdin
+    assert server.stdout
+    server.stdin.write("\n")
+    server.stdin.flush()
+    return int(server.stdout.readline())
+
+
+def memory_of_sweeps() -> str:
+    peaks = {}
+    for accounts in (ACCOUNTS // 10, ACCOUNTS, ACCOUNTS * 3):
+        environment = endpoint("bench.organization", EACH, 0, 0)
+        given = {"BENCH_ACCOUNTS": str(accounts)}
+        with environment as (environ, _), contender("sweep_this_project", environ | given) as process:
+            peaks[accounts * REGIONS] = once(process)[2]
+    smallest = next(iter(peaks.values()))
+    rows = [
+        {"targets": f"{n:,}", "peak MiB": f"{peak:.0f}", "÷ the first": f"{peak / smallest:.2f}"}
+        for n, peak in peaks.items()
+    ]
+    return f"Peak memory of a sweep\n\n{to_markdown(rows)}"
+
+
+BENCHMARKS = {"speed": speed, "memory": memory, "organization": organization, "memory_of_sweeps": memory_of_sweeps}
+
 if __name__ == "__main__":
-    print(speed())
-    print()
-    print(memory())
+    print("\n\n".join(BENCHMARKS[name]() for name in sys.argv[1:] or BENCHMARKS))

@@ -1,7 +1,7 @@
 """The ways of listing image builders that are compared, each a function of a folder to write to.
 
 `python -m bench.contenders NAME` does its work once for every line on standard input, and prints for each the
-seconds it took and the process's peak memory in MiB.
+seconds it took, the processor's seconds that it used, and the process's peak memory in MiB.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 PAGE_SIZE = 100
+AT_ONCE = 32
 
 
 def pages(client: Any) -> Iterator[dict[str, Any]]:
@@ -116,12 +117,83 @@ def drained() -> Callable[[Path], None]:
     return work
 
 
+def targets() -> list[tuple[str, str]]:
+    """Account and region of as many targets as BENCH_ACCOUNTS accounts have in twenty regions."""
+    import boto3
+
+    regions = boto3.Session().get_available_regions("appstream")[:20]
+    return [(f"{n:012d}", r) for n in range(1, int(os.environ["BENCH_ACCOUNTS"]) + 1) for r in regions]
+
+
+def sweep_this_project() -> Callable[[Path], None]:
+    from pipeline import aws
+    from pipeline.credentials import Access, Role
+    from pipeline.sweep import Sweep
+    from pipeline.targets import Target
+    from pipeline.warehouse import Extracted, Warehouse
+    from pipeline.windows import Window
+
+    wanted = [Target(a, r, "aws", (Role(f"arn:aws:iam::{a}:role/reader"),)) for a, r in targets()]
+
+    def work(folder: Path) -> None:
+        warehouse = Warehouse(str(folder))
+        with warehouse.stage("bench") as (stream, sink):
+            sweep = Sweep(Access(aws.new_session(), AT_ONCE), lambda: datetime.now(UTC), concurrency=AT_ONCE)
+            rows = sweep.run(wanted, sink)
+        assert {row["status"] for row in rows} == {"ok"}
+        warehouse.publish(Window.at("daily", datetime.now(UTC)), [Extracted(rows, stream)])
+
+    return work
+
+
+def sweep_script() -> Callable[[Path], None]:
+    """What people write: a pool of as many threads, a session and a client for each target, pandas at the end."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import boto3
+    import pandas as pd
+
+    wanted = targets()
+
+    def assume(account: str) -> dict[str, str]:
+        told = (
+            boto3.Session()
+            .client("sts")
+            .assume_role(RoleArn=f"arn:aws:iam::{account}:role/r", RoleSessionName="script")
+        )
+        found = told["Credentials"]
+        return {
+            "aws_access_key_id": found["AccessKeyId"],
+            "aws_secret_access_key": found["SecretAccessKey"],
+            "aws_session_token": found["SessionToken"],
+        }
+
+    def work(folder: Path) -> None:
+        accounts = sorted({account for account, _ in wanted})
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            keys = dict(zip(accounts, pool.map(assume, accounts), strict=True))
+
+            def look(target: tuple[str, str]) -> list[dict[str, Any]]:
+                account, region = target
+                client = boto3.Session(**keys[account], region_name=region).client("appstream")
+                found = [builder for page in pages(client) for builder in page["ImageBuilders"]]
+                return [builder | {"AccountId": account, "Region": region} for builder in found]
+
+            rows = [row for found in pool.map(look, wanted) for row in found]
+        folder.mkdir()
+        pd.DataFrame(rows).to_parquet(folder / "image_builders.parquet")
+
+    return work
+
+
 CONTENDERS: dict[str, Callable[[], Callable[[Path], None]]] = {
     "boto3_loop": boto3_loop,
     "this_project": this_project,
     "dlt_pipeline": dlt_pipeline,
     "from_pylist": from_pylist,
     "drained": drained,
+    "sweep_this_project": sweep_this_project,
+    "sweep_script": sweep_script,
 }
 
 
@@ -130,12 +202,12 @@ def main(name: str, answers: TextIO) -> None:
     work = CONTENDERS[name]()
     for _ in sys.stdin:
         folder = Path(tempfile.mkdtemp()) / "out"
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         work(folder)
-        seconds = time.perf_counter() - start
+        seconds, busy = time.perf_counter() - start, time.process_time() - busy
         shutil.rmtree(folder.parent)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        answers.write(f"{seconds} {peak}\n")
+        answers.write(f"{seconds} {busy} {peak}\n")
         answers.flush()
 
 

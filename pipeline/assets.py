@@ -137,7 +137,9 @@ def build_assets(
         if planned.remarks:
             remarks = [str(remark) for remark in planned.remarks]
             context.log.warning("\n".join(remarks))
-            observed = dg.AssetObservation(EXTRACTS.name, partition=context.partition_key, metadata={"remarks": remarks})
+            observed = dg.AssetObservation(
+                EXTRACTS.name, partition=context.partition_key, metadata={"remarks": remarks}
+            )
             context.log_event(observed)
         accounts = len({t.account_id for t in planned.targets})
         context.log.info(f"{len(planned.targets)} targets to look at, in {accounts} accounts")

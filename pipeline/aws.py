@@ -41,9 +41,7 @@ def new_session() -> boto3.Session:
     return session
 
 
-def client(
-    session: boto3.Session, service: str, region: str, attempts: int = ATTEMPTS, connections: int = 10
-) -> Any:
+def client(session: boto3.Session, service: str, region: str, attempts: int = ATTEMPTS, connections: int = 10) -> Any:
     """A client with this project's timeouts, and with its retries where the user has set none.
 
     `attempts` is how often botocore makes a call before it fails, `connections` how many are kept open.

@@ -1,4 +1,4 @@
-"""The command line: demo, targets, doctor, snapshot, query, sandbox. What a command does, other modules do; here it is asked and told.
+"""The command line. What a command does, other modules do; here it is asked and told.
 
 Heavy modules are imported by the command that needs them, so that a typing error is told at once.
 """

@@ -69,7 +69,9 @@ def _read(path: str) -> dict[str, Any]:
     try:
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"IMAGE_BUILDERS_EXECUTOR_CONFIG names {path}, which cannot be read: {error}.") from error
+        raise ConfigurationError(
+            f"IMAGE_BUILDERS_EXECUTOR_CONFIG names {path}, which cannot be read: {error}."
+        ) from error
     if not isinstance(config, dict) or not isinstance(inner := config.get("execution", {}), dict):
         raise ConfigurationError(f"{path} must hold the executor's configuration, keys and values.")
     # In the shape of a run's configuration too, as `dagster-celery worker start -y` wants the very same file.

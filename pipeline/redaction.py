@@ -6,6 +6,7 @@ The words of a refused signature, for instance, hold the canonical request, sess
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 _HIDDEN = "***"
 _secrets: set[str] = set()
@@ -19,8 +20,14 @@ _TALKATIVE = {
     "botocore.httpsession": logging.DEBUG,
     "botocore.credentials": logging.WARNING,
 }
+
+
+def _above(level: int) -> Callable[[logging.LogRecord], bool]:
+    return lambda record: record.levelno > level
+
+
 for _name, _level in _TALKATIVE.items():
-    logging.getLogger(_name).addFilter(lambda record, level=_level: record.levelno > level)
+    logging.getLogger(_name).addFilter(_above(_level))
 
 
 def keep_secret(*values: str | None) -> None:

@@ -62,12 +62,12 @@ def run(definitions: dg.Definitions, partition_key: str, config: dict[str, Any],
         raise _failed(failures)
     told: dict[str, Any] = {key: value.value for key, value in committed[0].items()}
     afterwards = f"The snapshot is committed, but then: {_failed(failures)}" if failures else None
-    remarks = tuple(
-        remark
+    observed: list[Any] = [
+        e.asset_observation_data.asset_observation.metadata["remarks"].value
         for e in result.all_events
         if e.event_type == dg.DagsterEventType.ASSET_OBSERVATION
-        for remark in e.asset_observation_data.asset_observation.metadata["remarks"].value
-    )
+    ]
+    remarks = tuple(remark for remarks in observed for remark in remarks)
     return Outcome(told["snapshot_id"], told["targets"], told["targets_not_seen"], remarks, afterwards)
 
 

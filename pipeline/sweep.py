@@ -147,7 +147,7 @@ class _Crew:
 
     def __exit__(self, *_: object) -> None:
         self._turns.end()
-        for _ in range(self._threads):
+        for _thread in range(self._threads):
             self._jobs.put(None)
 
     def can_take(self, look: Look) -> bool:

@@ -91,7 +91,7 @@ def plan(access: Access, regions: Sequence[str] = (), environ: Mapping[str, str]
     """The targets: the accounts of the file, else that of the current credentials, in `regions`, else the file's.
 
     Raises ConfigurationError for settings that cannot be, CredentialsError when AWS does not say whose credentials
-    these are, or which accounts there are. What is wrong with one account costs no other: it shows when it is looked at.
+    these are, or which accounts there are. What is wrong with one account costs no other: its looks will tell.
     """
     settings = read_file(environ)
     wanted = tuple(dict.fromkeys(regions or settings.regions or _own_region(access.session)))
@@ -111,7 +111,7 @@ def plan(access: Access, regions: Sequence[str] = (), environ: Mapping[str, str]
 
 
 def split(targets: Sequence[Target], shards: int) -> list[tuple[Target, ...]]:
-    """The targets in so many parts of like size, an account's together as far as that goes: its role is assumed once."""
+    """The targets in so many parts of like size; an account's together, if they can be: its role is assumed once."""
     shards = min(shards, len(targets))
     ends = [len(targets) * n // shards for n in range(shards + 1)]
     return [tuple(targets[a:b]) for a, b in itertools.pairwise(ends)]

@@ -198,7 +198,12 @@ def _said(error: Any, steps: Sequence[Step], node: yaml.Node | None) -> str:
         return str(error["ctx"]["error"])
     if kind == "too_short":
         return "list one region at least, or write the word all"
-    kinds = {"list_type": "a list", "string_type": "text", "int_type": "a whole number", "model_type": "keys and values"}
+    kinds = {
+        "list_type": "a list",
+        "string_type": "text",
+        "int_type": "a whole number",
+        "model_type": "keys and values",
+    }
     if kind in kinds or kind == "model_attributes_type":
         return f"this must be {kinds.get(kind, 'keys and values')}"
     return str(error["msg"])

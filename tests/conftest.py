@@ -142,13 +142,13 @@ class Organization:
     def unit(self, name: str, parent: str | None = None) -> str:
         """Makes an organizational unit."""
         made = self.client.create_organizational_unit(ParentId=parent or self.root, Name=name)
-        self.units[name] = made["OrganizationalUnit"]["Id"]
+        self.units[name] = str(made["OrganizationalUnit"]["Id"])
         return self.units[name]
 
     def member(self, name: str, unit: str | None = None) -> str:
         """Makes an account."""
         made = self.client.create_account(AccountName=name, Email=f"{name}@example.com")
-        self.members[name] = account_id = made["CreateAccountStatus"]["AccountId"]
+        self.members[name] = account_id = str(made["CreateAccountStatus"]["AccountId"])
         if unit:
             self.client.move_account(AccountId=account_id, SourceParentId=self.root, DestinationParentId=unit)
         return account_id

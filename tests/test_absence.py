@@ -1,4 +1,4 @@
-"""What is missing and what is gone, over several windows, through the whole job: AWS over HTTP, Dagster, Parquet, SQL."""
+"""What is missing and what is gone, over several windows, through the whole job, from AWS over HTTP to SQL."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -107,7 +107,7 @@ def test_an_account_whose_role_is_refused_today_keeps_its_builders_too(story: St
     story.faults.append(Fault("deny", service="sts", account=OTHER))
     story.run()
     assert ("o1", True) in story.current
-    assert story.ask(f"select last_status, gaps from coverage where account_id = '{OTHER}'")[0] == ("denied", 1)
+    assert story.ask(f"select last_status, windows_seen from coverage where account_id = '{OTHER}'")[0] == ("denied", 1)
 
 
 def test_a_builder_deleted_between_two_complete_looks_is_gone_and_stays_in_history(story: Story) -> None:
@@ -136,7 +136,9 @@ def test_a_second_run_with_other_failures_keeps_the_union_of_what_was_seen(story
     story.faults[:] = [Fault("fail", region="us-*")]
     story.run()
     assert [name for name, _ in story.current] == ["e1", "e2", "o1", "u1", "u2"]
-    assert story.ask("select region, status, later_status from extracts where account_id = '123456789012' order by 1") == [
+    assert story.ask(
+        "select region, status, later_status from extracts where account_id = '123456789012' order by 1"
+    ) == [
         ("eu-west-1", "ok", None),
         ("us-east-1", "ok", "error"),
     ]
@@ -154,14 +156,18 @@ def test_a_target_removed_from_the_configuration_leaves_current_but_not_history(
     story.run()
     assert [name for name, _ in story.current] == ["e1", "e2", "u1", "u2"]
     assert ("2026-11-20", "o1") in story.history
-    assert [name for (name,) in story.ask("select name from image_builders_as_of('2026-11-20 23:00:00+00') order by 1")] == [
+    assert [
+        name for (name,) in story.ask("select name from image_builders_as_of('2026-11-20 23:00:00+00') order by 1")
+    ] == [
         "e1",
         "e2",
         "o1",
         "u1",
         "u2",
     ]
-    assert story.ask(f"select is_configured, windows, gaps from coverage where account_id = '{OTHER}'") == [(False, 1, 0)]
+    assert story.ask(f"select is_configured, windows, gaps from coverage where account_id = '{OTHER}'") == [
+        (False, 1, 0)
+    ]
 
 
 def test_removed_within_a_window_it_leaves_at_once(story: Story) -> None:

@@ -342,7 +342,8 @@ def test_a_starting_token_is_for_one_target() -> None:
 
 def test_what_a_misfit_says_reaches_the_caller(start_sandbox: StartSandbox) -> None:
     start_sandbox(FixedEstate({(ACCOUNT, "us-east-1"): MANY}), faults=[Fault("misfit")])
-    with pytest.raises(MalformedReplyError, match=r"RootVolumeConfig\.VolumeSizeInGb of image builder 'b00' is '200'"):
-        access = Access(aws.new_session())
-        with access.acting_as(()):
-            list(Listing(appstream.paginator(access, "us-east-1"), Selection()))
+    access = Access(aws.new_session())
+    listing = Listing(appstream.paginator(access, "us-east-1"), Selection())
+    said = r"RootVolumeConfig\.VolumeSizeInGb of image builder 'b00' is '200'"
+    with access.acting_as(()), pytest.raises(MalformedReplyError, match=said):
+        list(listing)

@@ -417,7 +417,7 @@ def test_in_a_terminal_a_bar_tells_how_far_it_is(look: Looker, monkeypatch: pyte
     monkeypatch.setenv("LINES", "25")
     look.sandbox.appstream.faults.append(Fault("deny", region="eu-west-1"))
     leader, follower = pty.openpty()
-    command = [COMMAND, "snapshot", "--page-size", "1", "--region", "us-east-1", "--region", "eu-west-1"]
+    command = [str(COMMAND), "snapshot", "--page-size", "1", "--region", "us-east-1", "--region", "eu-west-1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower) as run:
         os.close(follower)
         said = b""

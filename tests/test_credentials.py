@@ -14,11 +14,11 @@ from pipeline import aws
 from pipeline.appstream import Selection
 from pipeline.credentials import Access, Role
 from pipeline.failures import RoleError
-from pipeline.look import Patience
+from pipeline.look import Patience, Row
 from pipeline.sandbox.estate import FixedEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import Sandbox
-from pipeline.sweep import Row, Sweep
+from pipeline.sweep import Sweep
 from pipeline.targets import Target
 from tests.conftest import StartSandbox, builder, role_arn, write_targets
 
@@ -181,7 +181,9 @@ def test_where_retries_are_adaptive_no_account_slows_down_another(
 
 def test_a_refusal_can_be_read(sandbox: Sandbox) -> None:
     lease = Access(aws.new_session()).lease((Role(role_arn("999999999999")),))
-    with pytest.raises(RoleError, match=r"^The role arn:aws:iam::999999999999:role/reader cannot be assumed: User is not"):
+    with pytest.raises(
+        RoleError, match=r"^The role arn:aws:iam::999999999999:role/reader cannot be assumed: User is not"
+    ):
         lease.get_frozen_credentials()
 
 

@@ -96,7 +96,10 @@ def test_what_the_ui_is_told(run: tuple[Looker, Run]) -> None:
     assert "| s2 |" in told["preview"].splitlines()[3]
     told = {k: v.value for k, v in made["extracts"].metadata.items()}
     assert (told["targets"], told["targets_not_seen"]) == (2, 1)
-    assert "| 123456789012 |  | eu-west-1 | denied | False | 0 | AccessDeniedException |" in told["coverage"].splitlines()[2]
+    assert (
+        "| 123456789012 |  | eu-west-1 | denied | False | 0 | AccessDeniedException |"
+        in told["coverage"].splitlines()[2]
+    )
     assert "| image_builders_as_of |" in str(made["views"].metadata["views"].value)
 
 

@@ -44,7 +44,9 @@ def calls(organization: Organization, tmp_path: Path) -> tuple[set[str], set[str
     sandbox.front.log.clear()
     environ = os.environ | {"IMAGE_BUILDERS_WAREHOUSE": "s3://lake/image-builders"}
     for keys in ({}, {"include_ous": [unit]}):
-        write_targets(regions="all", organization={"role_name": "image-builders-reader", "external_id": "warehouse"} | keys)
+        write_targets(
+            regions="all", organization={"role_name": "image-builders-reader", "external_id": "warehouse"} | keys
+        )
         for command in ("doctor", "snapshot"):
             done = subprocess.run([COMMAND, command], env=environ, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr

@@ -45,7 +45,9 @@ def test_the_queries_of_the_readme_work(query: str, looker: Callable[..., Looker
     views.query(look.warehouse, query)
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/warehouse.md", "docs/tables.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/warehouse.md", "docs/tables.md"]
+)
 def test_links_lead_somewhere(name: str) -> None:
     page = ROOT / name
     for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):

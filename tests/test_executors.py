@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,9 @@ class Deployment:
         return found
 
     def require_one_correct_snapshot(self) -> None:
-        (snapshot,) = views.query(self.warehouse, "select targets, targets_complete, builders from snapshots").to_pylist()
+        (snapshot,) = views.query(
+            self.warehouse, "select targets, targets_complete, builders from snapshots"
+        ).to_pylist()
         assert snapshot == {"targets": len(REGIONS), "targets_complete": len(REGIONS), "builders": 3 * len(REGIONS)}
         names = views.query(self.warehouse, "select region, name from image_builders_current order by all").to_pylist()
         assert names == [{"region": r, "name": f"b{n}"} for r in sorted(REGIONS) for n in range(3)]
@@ -164,12 +167,16 @@ def sandbox(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox(estate, at=None)
 
 
-def until(happened: Callable[[], object], process: subprocess.Popen[str], seconds: float = 90) -> None:
+def until(happened: Callable[[], object], process: subprocess.Popen[Any], seconds: float = 90) -> None:
     end = time.monotonic() + seconds
     while not happened():
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.3)
+
+
+def is_ready(log: Path) -> bool:
+    return "ready." in log.read_text()
 
 
 def window() -> str:
@@ -242,7 +249,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_shard_costs_nothing(
             workers[name] = stack.enter_context(worker)
             stack.callback(_kill, worker)
         for name, worker in workers.items():
-            until(lambda log=tmp_path / f"{name}.log": "ready." in log.read_text(), worker)
+            until(partial(is_ready, tmp_path / f"{name}.log"), worker)
         run = stack.enter_context(deployment.launch(window()))
         stack.callback(run.kill)
         both = {"snapshot.extract[0]": 1, "snapshot.extract[1]": 1}

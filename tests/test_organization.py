@@ -18,13 +18,13 @@ def plan(**keys: Any) -> Plan:
     return targets.plan(Access(aws.new_session()))
 
 
-def names(planned: Plan) -> list[str | None]:
+def names(planned: Plan) -> list[str]:
     return sorted(t.account_name or "" for t in planned.targets)
 
 
 @pytest.fixture
 def teams(organization: Organization) -> Organization:
-    """cad and gis in a unit, gis-test in a unit below it, billing at the root."""
+    """Cad and gis in a unit, gis-test in a unit below it, billing at the root."""
     unit = organization.unit("teams")
     organization.member("cad", unit)
     organization.member("gis", unit)

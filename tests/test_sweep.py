@@ -14,10 +14,10 @@ import pytest
 from pipeline import aws, contract, spool
 from pipeline.appstream import Selection
 from pipeline.contract import IMAGE_BUILDERS
-from pipeline.sandbox.faults import Fault
-from pipeline.sandbox.server import ACCOUNT
 from pipeline.credentials import Access
 from pipeline.look import Patience, Row
+from pipeline.sandbox.faults import Fault
+from pipeline.sandbox.server import ACCOUNT
 from pipeline.sweep import Progress, Sweep
 from pipeline.targets import Target
 from tests.conftest import NOON, Looker, builder, estate_of, target
@@ -263,7 +263,11 @@ def test_a_region_that_knows_no_good_credentials_is_not_enabled(looker: Callable
     look = looker(us_east_1=A, eu_west_1=B)
     look.sandbox.appstream.enabled[ACCOUNT] = {"us-east-1"}
     enabled, other = sweep_of(look, [target("us-east-1"), target("eu-west-1")])
-    assert (enabled["status"], other["status"], other["error_code"]) == ("ok", "not_enabled", "UnrecognizedClientException")
+    assert (enabled["status"], other["status"], other["error_code"]) == (
+        "ok",
+        "not_enabled",
+        "UnrecognizedClientException",
+    )
     assert "These credentials are good in us-east-1" in other["error_message"]
     # Where they are good nowhere, it is they that are wrong.
     assert sweep_of(look, [target("eu-west-1")])[0]["status"] == "credentials"

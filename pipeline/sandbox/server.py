@@ -128,7 +128,10 @@ class Sandbox:
     @property
     def actions(self) -> list[str]:
         """What was asked for of any service, as IAM names it."""
-        return [*(asked.action for asked in self.front.log), *("appstream:DescribeImageBuilders" for _ in self.appstream.calls)]
+        return [
+            *(asked.action for asked in self.front.log),
+            *("appstream:DescribeImageBuilders" for _ in self.appstream.calls),
+        ]
 
     def wait(self) -> None:
         """Returns when the server has stopped."""
