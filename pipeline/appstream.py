@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from botocore.paginate import TokenEncoder
 
-from pipeline import failures, pages
+from pipeline import aws, failures, pages
 from pipeline.credentials import Access, Role
 from pipeline.errors import ConfigurationError, MalformedReplyError
 from pipeline.pages import Page
@@ -73,7 +73,8 @@ class Selection:
 
 def paginator(access: Access, region: str, roles: tuple[Role, ...] = ()) -> Any:
     """boto3's paginator of a region's image builders, whose pages come as Arrow; see `Listing`."""
-    return access.client("appstream", region, roles, _paginator)
+    # A page that fails is taken up again by the sweep, without holding up others as botocore's pauses do.
+    return access.client("appstream", region, roles, aws.BRIEF, _paginator)
 
 
 def _paginator(client: Any) -> Any:

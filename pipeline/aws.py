@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -19,9 +20,22 @@ from pipeline import __version__
 from pipeline.errors import ConfigurationError
 
 CONNECT_TIMEOUT = 10
-READ_TIMEOUT = 60
-ATTEMPTS = 5
-ATTEMPTS_OF_A_LOOK = 2
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How often botocore makes a call before it fails, and how many seconds it waits for each next byte."""
+
+    attempts: int
+    read_timeout: int
+
+
+THOROUGH = Effort(5, 30)
+"""For what nothing goes on without."""
+
+BRIEF = Effort(2, 20)
+"""For what is tried again by other means, or can be done without."""
 
 _MAKING = threading.Lock()
 
@@ -41,22 +55,22 @@ def new_session() -> boto3.Session:
     return session
 
 
-def client(session: boto3.Session, service: str, region: str, attempts: int = ATTEMPTS, connections: int = 10) -> Any:
+def client(session: boto3.Session, service: str, region: str, effort: Effort = THOROUGH, connections: int = 10) -> Any:
     """A client with this project's timeouts, and with its retries where the user has set none.
 
-    `attempts` is how often botocore makes a call before it fails, `connections` how many are kept open.
+    `connections` is how many are kept open.
 
     Raises ConfigurationError for settings of boto3's that cannot be, a retry mode or an endpoint for instance.
     """
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
+        read_timeout=effort.read_timeout,
         max_pool_connections=connections,
         user_agent=_user_agent(),
     )
     try:
         with _MAKING:  # Clients may be shared among threads, but a session must not make two at once.
-            return session.client(service, region_name=region, config=config.merge(_retries(session, attempts)))
+            return session.client(service, region_name=region, config=config.merge(_retries(session, effort.attempts)))
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"boto3 cannot be used as it is configured: {str(error).rstrip('.')}.") from error
 

@@ -89,18 +89,21 @@ class Access:
             return self._leases[roles]
 
     def client(
-        self, service: str, region: str, roles: tuple[Role, ...] = (), prepare: Callable[[Any], Any] | None = None
+        self,
+        service: str,
+        region: str,
+        roles: tuple[Role, ...] = (),
+        effort: aws.Effort = aws.THOROUGH,
+        prepare: Callable[[Any], Any] | None = None,
     ) -> Any:
         """A client for whoever `acting_as` is in force; or what `prepare` makes of it, once.
 
         Raises ConfigurationError for settings of boto3's that cannot be.
         """
-        key = (service, region, prepare, () if self._is_shared else roles)
+        key = (service, region, effort, prepare, () if self._is_shared else roles)
         with self._lock:
             if key not in self._clients:
-                # A look that fails is taken up again by the sweep, without holding up others as botocore's pauses do.
-                attempts = aws.ATTEMPTS if prepare is None else aws.ATTEMPTS_OF_A_LOOK
-                made = aws.client(self._shared, service, region, attempts, self._connections)
+                made = aws.client(self._shared, service, region, effort, self._connections)
                 self._clients[key] = prepare(made) if prepare else made
             return self._clients[key]
 
@@ -198,7 +201,7 @@ class _Assumed:
         if self._role.external_id is not None:
             asked["ExternalId"] = self._role.external_id
         with self._access.acting_as(self._source) as source:
-            sts = self._access.client("sts", self._region, self._source)
+            sts = self._access.client("sts", self._region, self._source, aws.BRIEF)
             try:
                 answer = sts.assume_role(**asked)
             except ClientError as error:

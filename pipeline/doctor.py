@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline import aws, threads
 from pipeline.appstream import Selection
 from pipeline.credentials import Access, Role
 from pipeline.look import Patience
@@ -42,9 +42,8 @@ class _Nowhere:
 def examine(access: Access, plan: Plan, patience: Patience, report: Callable[[Progress], None]) -> list[Finding]:
     """Asks every target for one image builder, just as a snapshot would, in the order of the plan."""
     chains = {t.roles: t.partition for t in plan.targets}
-    with ThreadPoolExecutor(plan.concurrency, "identity") as pool:
-        told = pool.map(lambda item: _identity(access, *item), chains.items())
-        identities = dict(zip(chains, told, strict=True))
+    told = threads.map_at_once(lambda item: _identity(access, *item), list(chains.items()), plan.concurrency)
+    identities = dict(zip(chains, told, strict=True))
     one = Selection(page_size=1, max_items=1)
     sweep = Sweep(access, lambda: datetime.now(UTC), one, patience, plan.concurrency, report=report)
     rows = sweep.run(plan.targets, _Nowhere())
@@ -59,7 +58,7 @@ def _identity(access: Access, roles: tuple[Role, ...], partition: str) -> str | 
     for region in access.homes(partition):
         try:
             with access.acting_as(roles):
-                answer: dict[str, Any] = access.client("sts", region, roles).get_caller_identity()
+                answer: dict[str, Any] = access.client("sts", region, roles, aws.BRIEF).get_caller_identity()
             return str(answer["Arn"])
         except Exception:
             continue

@@ -26,7 +26,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Patience:
-    """How often in a row a page is taken up again after botocore's own retries, and the first pause in seconds."""
+    """How often in a row a page is taken up again after botocore's own retries, and the first pause in seconds.
+
+    From the start it is once at most: a target that only hangs has cost minutes by then.
+    """
 
     retries: int = 3
     seconds: float = 0.5
@@ -107,7 +110,8 @@ class Look:
                     self._is_renewed = True
                     self._retries += 1
                     return 0.0
-                if failure.is_transient and self._failures < how.patience.retries:
+                retries = min(how.patience.retries, 1) if self.has_started_over else how.patience.retries
+                if failure.is_transient and self._failures < retries:
                     self._failures += 1
                     self._retries += 1
                     return how.patience.pause(self._failures)

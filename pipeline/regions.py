@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 import boto3
 
-from pipeline import failures
+from pipeline import aws, failures
 from pipeline.credentials import Access, Role
 from pipeline.errors import ConfigurationError
 
@@ -69,7 +69,7 @@ def enabled(access: Access, roles: tuple[Role, ...], partition: str) -> frozense
     for region in access.homes(partition):
         try:
             with access.acting_as(roles):
-                answer = access.client("ec2", region, roles).describe_regions()
+                answer = access.client("ec2", region, roles, aws.BRIEF).describe_regions()
             return frozenset(r["RegionName"] for r in answer["Regions"] if r.get("OptInStatus") != "not-opted-in")
         except Exception as error:
             failure = failures.describe(error)

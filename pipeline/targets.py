@@ -8,14 +8,13 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
 import boto3
 from botocore.exceptions import NoCredentialsError, PartialCredentialsError
 
-from pipeline import aws, failures, organization
+from pipeline import aws, failures, organization, threads
 from pipeline.credentials import Access, Role
 from pipeline.errors import ConfigurationError, CredentialsError
 from pipeline.regions import Atlas, Choice, enabled, is_glob
@@ -193,7 +192,7 @@ def _require_no_target_twice(choices: Mapping[_Account, Choice]) -> None:
             seen[account.account_id, region] = account
 
 
-def _enabled_of(access: Access, choices: Mapping[_Account, Choice]) -> Iterator[tuple[Sequence[str], Remark | None]]:
+def _enabled_of(access: Access, choices: Mapping[_Account, Choice]) -> list[tuple[Sequence[str], Remark | None]]:
     """The regions of each account: those that were named, and of the others those that it has enabled."""
 
     def look_up(item: tuple[_Account, Choice]) -> tuple[Sequence[str], Remark | None]:
@@ -212,8 +211,7 @@ def _enabled_of(access: Access, choices: Mapping[_Account, Choice]) -> Iterator[
             text = "left out, it has enabled none of the regions that are asked for."
         return found, None if found else Remark(account.account_id, account.name, text)
 
-    with ThreadPoolExecutor(ACCOUNTS_AT_ONCE, "regions") as pool:
-        yield from pool.map(look_up, choices.items())
+    return threads.map_at_once(look_up, list(choices.items()), ACCOUNTS_AT_ONCE)
 
 
 def _nothing_left(accounts: Sequence[_Account], wanted: Sequence[str]) -> str:
