@@ -169,7 +169,7 @@ def calls_since(server: subprocess.Popen[str]) -> int:
 
 def memory_of_sweeps() -> str:
     peaks = {}
-    for accounts in (ACCOUNTS // 10, ACCOUNTS, ACCOUNTS * 3):
+    for accounts in (ACCOUNTS, ACCOUNTS * 2, ACCOUNTS * 6):
         environment = endpoint("bench.organization", EACH, 0, 0)
         given = {"BENCH_ACCOUNTS": str(accounts)}
         with environment as (environ, _), contender("sweep_this_project", environ | given) as process:

@@ -10,11 +10,10 @@ import itertools
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -93,7 +92,7 @@ class Sweep:
         )
         rows: dict[Target, Row] = {}
         pending = _Pending(sink)
-        for look in self._over(_spread(Look(t, how) for t in targets), lambda: self.report(progress)):
+        for look in self._over(_spread(targets), how, lambda: self.report(progress)):
             rows[look.target] = look.row
             with look.spool:
                 pending.take(look.spool)
@@ -102,33 +101,70 @@ class Sweep:
         pending.flush()
         return _told_apart([rows[target] for target in targets])
 
-    def _over(self, looks: Sequence[Look], tick: Callable[[], None]) -> Iterator[Look]:
+    def _over(self, targets: Sequence[Target], how: How, tick: Callable[[], None]) -> Iterator[Look]:
         """The looks that have come to their end, as they do."""
-        waiting, last = deque(looks), list[Look]()
-        resting: list[tuple[float, int, Look]] = []
-        order = itertools.count()
+        waiting = _Waiting(Look(target, how) for target in targets)
         with _Crew(self.concurrency) as crew:
             while True:
-                while resting and resting[0][0] <= time.monotonic():
-                    waiting.appendleft(heapq.heappop(resting)[2])
-                if not (waiting or resting or crew.busy):
-                    if not last:
+                while (look := waiting.next()) and crew.can_take(look):
+                    waiting.taken(look)
+                if not (look or crew.busy or waiting.pause):
+                    if not waiting.start_over():
                         return
-                    for look in last:
-                        look.start_over()
-                    waiting.extend(last)
-                    last.clear()
-                while waiting and crew.can_take(waiting[0]):
-                    waiting.popleft()
-                pause = resting[0][0] - time.monotonic() if resting else _TICK
-                for look, seconds in crew.news(max(0.0, min(_TICK, pause))):
+                    continue
+                for look, seconds in crew.news(min(waiting.pause or _TICK, _TICK)):
                     if seconds is not None:
-                        heapq.heappush(resting, (time.monotonic() + seconds, next(order), look))
+                        waiting.rest(look, seconds)
                     elif look.failure and look.failure.is_transient and not look.has_started_over:
-                        last.append(look)
+                        waiting.put_off(look)
                     else:
                         yield look
                 tick()
+
+
+class _Waiting:
+    """Looks that wait for their turn: those whose pause is over first, then the fresh, at last those put off."""
+
+    def __init__(self, fresh: Iterator[Look]) -> None:
+        self._fresh = fresh
+        self._next: Look | None = None
+        self._resting: list[tuple[float, int, Look]] = []
+        self._order = itertools.count()
+        self._put_off: list[Look] = []
+
+    def next(self) -> Look | None:
+        """The look that comes next, if one can go on now; it stays until it is taken."""
+        if self._resting and self._resting[0][0] <= time.monotonic():
+            return self._resting[0][2]
+        if self._next is None:
+            self._next = next(self._fresh, None)
+        return self._next
+
+    def taken(self, look: Look) -> None:
+        if look is self._next:
+            self._next = None
+        else:
+            heapq.heappop(self._resting)
+
+    def rest(self, look: Look, seconds: float) -> None:
+        heapq.heappush(self._resting, (time.monotonic() + seconds, next(self._order), look))
+
+    def put_off(self, look: Look) -> None:
+        """Until all others have come to their end."""
+        self._put_off.append(look)
+
+    def start_over(self) -> bool:
+        """Has those that were put off wait anew; False when there are none."""
+        looks, self._put_off = self._put_off, []
+        for look in looks:
+            look.start_over()
+        self._fresh = iter(looks)
+        return bool(looks)
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next pause is over, a little more than none if it is; 0 when nobody rests."""
+        return max(0.001, self._resting[0][0] - time.monotonic()) if self._resting else 0.0
 
 
 class _Crew:
@@ -214,11 +250,11 @@ class _Pending:
         self._pages, self._rows = [], 0
 
 
-def _spread(looks: Iterable[Look]) -> list[Look]:
+def _spread(targets: Sequence[Target]) -> list[Target]:
     """Every account's first region, then every account's second: no account's role is waited for by many at once."""
-    seen: dict[str, Any] = {}
-    numbered = [(next(seen.setdefault(look.target.account_id, itertools.count())), look) for look in looks]
-    return [look for _, look in sorted(numbered, key=lambda pair: pair[0])]
+    seen: dict[str, Iterator[int]] = {}
+    numbered = [(next(seen.setdefault(target.account_id, itertools.count())), target) for target in targets]
+    return [target for _, target in sorted(numbered, key=lambda pair: pair[0])]
 
 
 def _told_apart(rows: list[Row]) -> list[Row]:

@@ -68,6 +68,8 @@ class Turns:
                 self._changed.wait()
         if self._is_over:
             raise OverError
+        if self._free > 0:
+            self._wake()  # While somebody waited to have a turn back, nobody else was given one.
 
 
 class Turn:
