@@ -199,7 +199,7 @@ class _Read:
     """The pages of a group of replies, each with what was told beside it, and what ended the reading early."""
 
     pages: list[tuple[dict[str, Any], datetime, Page]]
-    failure: Exception | None = None
+    failure: BaseException | None = None
 
 
 class _Reader:
@@ -233,12 +233,20 @@ class _Reader:
                 while size < READ_TOGETHER:
                     groups.append(self._waiting.get(timeout=LINGER))
                     size += _size(groups[-1][0])
-            done = _read_together([replies for replies, _ in groups])
+            try:
+                done = _read_together([replies for replies, _ in groups])
+            except BaseException as error:  # A mistake of ours; without this the listings would wait for ever.
+                done = [_Read([], error)] * len(groups)
             for (_, future), read in zip(groups, done, strict=True):
                 future.set_result(read)
 
+    def forget(self) -> None:
+        """In a forked process, which has none of the threads."""
+        self.__init__()  # type: ignore[misc]
+
 
 _READER = _Reader()
+os.register_at_fork(after_in_child=_READER.forget)
 
 
 def _size(replies: list[dict[str, Any]]) -> int:

@@ -73,6 +73,8 @@ class Access:
         self._shared = aws.new_session()
         lent = botocore.credentials.CredentialResolver([_Lender()])
         self._shared._session.register_component("credential_provider", lent)
+        # The models of services are large, and read once is enough.
+        self._shared._session.register_component("data_loader", session._session.get_component("data_loader"))
         self._shared._session.set_config_variable("sts_regional_endpoints", "regional")
         retry_mode = os.environ.get("AWS_RETRY_MODE") or session._session.get_scoped_config().get("retry_mode")
         # An adaptive client slows down for all who share it.
