@@ -17,6 +17,7 @@ import botocore
 from pipeline import appstream, contract, failures
 from pipeline.appstream import Listing, Selection
 from pipeline.credentials import Access
+from pipeline.redaction import redacted
 from pipeline.spool import Spool
 from pipeline.targets import Target
 from pipeline.turns import OverError, Turn
@@ -145,5 +146,5 @@ class Look:
             "botocore_version": botocore.__version__,
             "contract_version": contract.VERSION,
             "run_id": self._how.run_id,
-            contract.EXTRA: json.dumps(self._rest, default=str) if self._rest else None,
+            contract.EXTRA: redacted(json.dumps(self._rest, default=str)) if self._rest else None,
         }

@@ -21,6 +21,7 @@ import pyarrow.json
 
 from pipeline import contract
 from pipeline.errors import MalformedReplyError
+from pipeline.redaction import redacted
 
 _REPLY = pa.schema([("ImageBuilders", pa.list_(contract.BUILDER)), ("NextToken", pa.string())])
 _PARSING = pyarrow.json.ParseOptions(explicit_schema=_REPLY, newlines_in_values=True, unexpected_field_behavior="error")
@@ -309,7 +310,7 @@ def _steps(path: str) -> Iterator[str | int]:
 
 def _show(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=True, default=str)
-    text = " ".join(text.split())
+    text = " ".join(redacted(text).split())  # Before it is cut: half a secret is not found any more.
     shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
     return f"'{shown}'" if isinstance(value, str) else shown
 

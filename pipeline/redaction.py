@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from urllib.parse import quote
 
 _HIDDEN = "***"
 _secrets: set[str] = set()
@@ -32,8 +33,11 @@ for _name, _level in _TALKATIVE.items():
 
 def keep_secret(*values: str | None) -> None:
     """Has `redacted` hide these from now on."""
-    # What is shorter than any secret of AWS's would blot out innocent words.
-    _secrets.update(value for value in values if value and len(value) >= 12)
+    for value in values:
+        # What is shorter than any secret of AWS's would blot out innocent words.
+        if value and len(value) >= 12:
+            # As it is, and as JSON and forms may write it.
+            _secrets.update((value, value.replace("/", "\\/"), quote(value, safe="")))
 
 
 def redacted(text: str) -> str:

@@ -201,6 +201,7 @@ def test_no_secret_is_in_any_file_or_log(sandbox: Sandbox, tmp_path: Path) -> No
     )
     sandbox.appstream.faults += [
         Fault("signature", region="eu-west-1"),
+        Fault("quoting", region="us-east-1"),
         Fault("expire", region="eu-central-1"),
         Fault("reset", region="ap-northeast-1", times=1),
     ]
@@ -209,10 +210,11 @@ def test_no_secret_is_in_any_file_or_log(sandbox: Sandbox, tmp_path: Path) -> No
     for command in ("doctor", "targets", "snapshot"):
         done = subprocess.run([COMMAND, command], capture_output=True, env=environ, check=False)
         texts += [done.stdout, done.stderr]
-    assert b"8 targets were not seen" in texts[-1]
+    assert b"6 of 8 targets were not seen" in texts[-1]
     files = [p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()]
     assert b"x-amz-security-token:***" in b"".join(texts), "the refusal is told, less its secret"
     assert any(b"Listing" in f or b"targets to look at" in f for f in files), "the logs are among the files"
     assert len(sandbox.front.secrets) > 12
     for secret in sandbox.front.secrets:
-        assert not [f[:80] for f in (*texts, *files) if secret.encode() in f]
+        # Nor a part of one: what is quoted may be cut.
+        assert not [f[:80] for f in (*texts, *files) if secret[:16].encode() in f]

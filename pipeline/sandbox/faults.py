@@ -129,6 +129,8 @@ KINDS: dict[str, Callable[[Reply, Any], Reply]] = {
         "The request signature we calculated does not match the signature you provided. The Canonical String for this "
         f"request should have been 'POST\n/\n\nx-amz-security-token:{reply.session_token}\n'",
     ),
+    # A proxy that is in the way and tells all it knows.
+    "quoting": lambda reply, _: Reply(200, f"<html>x-amz-security-token: {reply.session_token}</html>".encode()),
     "unavailable": lambda reply, _: Reply(
         503, b"<html><body>503 Service Unavailable</body></html>", content_type="text/html"
     ),
