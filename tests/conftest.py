@@ -69,6 +69,8 @@ def start_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartSandbox]:
 
         def start(estate: Estate | None = None, at: datetime | None = NOON, faults: Sequence[Fault] = ()) -> Sandbox:
             sandbox = stack.enter_context(Sandbox(estate, Clock(at), faults))
+            # moto has one state a process.
+            urllib.request.urlopen(urllib.request.Request(f"{sandbox.url}/moto-api/reset", method="POST")).close()
             for name, value in sandbox.environment.items():
                 monkeypatch.setenv(name, value)
             return sandbox
@@ -158,8 +160,6 @@ class Organization:
 def organization(start_sandbox: StartSandbox) -> Organization:
     """An organization without members, whose accounts have a builder in every region they are asked for."""
     sandbox = start_sandbox(OneEach())
-    # moto has one state a process.
-    urllib.request.urlopen(urllib.request.Request(f"{sandbox.url}/moto-api/reset", method="POST")).close()
     client = boto3.client("organizations")
     client.create_organization(FeatureSet="ALL")
     return Organization(sandbox, client.list_roots()["Roots"][0]["Id"], client)

@@ -106,6 +106,11 @@ class Deployment:
         self.home = folder / "home"
         self.home.mkdir()
         (self.home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+        # Its databases are made before several processes would make them at once.
+        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+            instance.get_runs()
+            instance.all_asset_keys()
+            instance.all_instigator_state()
         (folder / "targets.yaml").write_text(yaml.safe_dump({"regions": REGIONS, "concurrency": 1}))
         self.environ = os.environ | sandbox.environment | {
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
