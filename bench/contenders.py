@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 PAGE_SIZE = 100
-AT_ONCE = 32
+AT_ONCE = int(os.environ.get("BENCH_AT_ONCE", "32"))
 
 
 def pages(client: Any) -> Iterator[dict[str, Any]]:
