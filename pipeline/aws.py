@@ -34,6 +34,9 @@ class Effort:
 THOROUGH = Effort(5, 30)
 """For what nothing goes on without."""
 
+PLANNING = Effort(2, 10)
+"""For what a plan can do without."""
+
 BRIEF = Effort(2, 20)
 """For what is tried again by other means, or can be done without."""
 

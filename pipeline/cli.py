@@ -95,7 +95,7 @@ def snapshot(
     max_items: int | None,
     starting_token: str | None,
 ) -> None:
-    r"""Look at every target now, through Dagster, and commit what was seen to the window that is open.
+    """Look at every target now, through Dagster, and commit what was seen to the window that is open.
 
     --region and --name can be given more than once; names, sizes and tokens hold for each target.
 
@@ -106,7 +106,7 @@ def snapshot(
       1  nothing was committed
       2  wrong usage or configuration
     130  interrupted; nothing was committed
-    """
+    """  # noqa: D301
     from pipeline import targets_file
     from pipeline.storage import open_storage
     from pipeline.windows import Window, cadence_of
@@ -153,7 +153,7 @@ def targets(regions: Sequence[str], form: str) -> None:
 @_regions
 @_form
 def doctor(regions: Sequence[str], form: str) -> None:
-    r"""Ask every target for one image builder, and say as whom, before anything is written.
+    """Ask every target for one image builder, and say as whom, before anything is written.
 
     \b
     Exit codes:
@@ -161,7 +161,7 @@ def doctor(regions: Sequence[str], form: str) -> None:
       3  some cannot
       1  AWS does not say whose credentials these are, or which accounts there are
       2  wrong usage or configuration
-    """
+    """  # noqa: D301
     from pipeline.doctor import examine
     from pipeline.look import Patience
 
@@ -216,14 +216,14 @@ def demo(days: int) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port on 127.0.0.1; 0 takes a free one.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def sandbox(port: int, command: Sequence[str]) -> None:
-    r"""Serve an AWS on loopback to try everything against, until stopped; or while COMMAND runs.
+    """Serve an AWS on loopback to try everything against, until stopped; or while COMMAND runs.
 
     It prints the environment that makes boto3 use it. Clock and faults are changed while it runs:
 
     \b
       curl $AWS_ENDPOINT_URL/_sandbox
       curl $AWS_ENDPOINT_URL/_sandbox -d '{"faults": [{"kind": "deny", "region": "eu-*"}], "advance_seconds": 3600}'
-    """
+    """  # noqa: D301
     _require_sandbox()
     from pipeline.sandbox.server import Sandbox
 

@@ -122,7 +122,8 @@ class Access:
         """Regions whose endpoints to ask what is not a region's own matter, the user's own region first."""
         own = self.session.region_name
         mine = [own] if own and aws.partition_of(self.session, own) == partition else []
-        return list(dict.fromkeys([*mine, *_HOMES.get(partition, ())]))
+        others = _HOMES.get(partition) or tuple(self.session.get_available_regions("sts", partition))[:2]
+        return list(dict.fromkeys([*mine, *others])) or ["us-east-1"]
 
 
 class _Lender(botocore.credentials.CredentialProvider):  # type: ignore[misc]
@@ -173,23 +174,38 @@ class _Assumed:
         self._lock = threading.Lock()
         self._session: Any = None
         self._access_key: str | None = None
-        self._refusal: RoleError | None = None
+        self._refusal: failures.Failure | None = None
+        self._last_failure: failures.Failure | None = None
+        self._attempts = 0
 
     def get_frozen_credentials(self) -> Any:
+        attempts = self._attempts
         try:
             with self._lock:
                 if self._refusal:
-                    raise self._refusal
+                    raise RoleError(self._role.arn, self._refusal)
                 if self._session is None:
-                    self._session = botocore.credentials.RefreshableCredentials.create_from_metadata(
-                        self._assume(), refresh_using=self._assume, method="assume-role"
-                    )
+                    if self._attempts != attempts and self._last_failure:
+                        # It failed while we waited for it: an STS that hangs is not asked by each region in turn.
+                        raise RoleError(self._role.arn, self._last_failure)
+                    self._session = self._begin()
                 session = self._session
             return session.get_frozen_credentials()
         except RoleError:
             raise
         except Exception as error:
             raise self._refused(failures.describe(error)) from None
+
+    def _begin(self) -> Any:
+        try:
+            return botocore.credentials.RefreshableCredentials.create_from_metadata(
+                self._assume(), refresh_using=self._assume, method="assume-role"
+            )
+        except RoleError:
+            raise
+        except Exception as error:
+            self._attempts, self._last_failure = self._attempts + 1, failures.describe(error)
+            raise
 
     def renew(self) -> bool:
         with self._lock:
@@ -222,9 +238,9 @@ class _Assumed:
         }
 
     def _refused(self, failure: failures.Failure) -> RoleError:
-        error = RoleError(self._role.arn, failure)
         if failure.status == "network":
             self._region = next(self._regions)
-        if not failure.is_transient:
-            self._refusal = error
-        return error
+        # What we assume from may have expired, and be renewed.
+        if not failure.is_transient and failure.code not in failures.EXPIRED:
+            self._refusal = failure
+        return RoleError(self._role.arn, failure)

@@ -102,6 +102,8 @@ def describe(error: Exception) -> Failure:
     status = next((s for kind, s in _STATUS_OF_TYPE if isinstance(error, kind)), "error")
     if type(error).__module__ == "botocore.parsers":
         status = "malformed"
+        # The parser quotes the reply, and that of AssumeRole holds keys that nobody knows yet.
+        return Failure(status, "MalformedReply", "AWS's reply is cut short or not in its protocol.", True)
     code = "MalformedReply" if status == "malformed" else type(error).__name__
     return Failure(status, code, _sentence(str(error)), status in ("malformed", "network"))
 

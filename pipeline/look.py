@@ -16,13 +16,16 @@ import botocore
 
 from pipeline import appstream, contract, failures
 from pipeline.appstream import Listing, Selection
-from pipeline.credentials import Access
+from pipeline.credentials import Access, Lease
 from pipeline.redaction import redacted
 from pipeline.spool import Spool
 from pipeline.targets import Target
 from pipeline.turns import OverError, Turn
 
 Row = dict[str, Any]
+
+RENEWALS = 3
+"""How often in a row a session is followed by another before the look is given up."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Look:
         self._rest: dict[str, Any] = {}
         self._builders = self._duplicates = 0
         self._failures = 0
-        self._is_renewed = False
+        self._renewals = 0
 
     def start_over(self) -> None:
         """Forgets all but how often it tried."""
@@ -87,39 +90,49 @@ class Look:
         the session expired and there is a new one. Raises OverError.
         """
         how, target = self._how, self.target
-        with how.access.acting_as(target.roles) as lease:
-            try:
-                self._started_at = self._started_at or how.now()
-                if self._listing is None:
-                    paginator = appstream.paginator(how.access, target.region, target.roles)
-                    self._listing = Listing(paginator, how.selection, how.now)
-                self._listing.wire = turn
-                for page in self._listing:
-                    self._failures, self._is_renewed = 0, False
-                    self._rest |= page.rest
-                    self.spool.write(page, self._listing.received_at or self._started_at)
-                    self._builders += len(page)
-                    how.on_page(len(page))
-                self._duplicates = self.spool.finish()
-                self._observed_at = how.now()
-                return None
-            except OverError:
-                raise
-            except Exception as error:
-                failure = failures.describe(error)
-                if failure.code in failures.EXPIRED and not self._is_renewed and lease.renew():
-                    self._is_renewed = True
-                    self._retries += 1
-                    return 0.0
-                retries = min(how.patience.retries, 1) if self.has_started_over else how.patience.retries
-                if failure.is_transient and self._failures < retries:
-                    self._failures += 1
-                    self._retries += 1
-                    return how.patience.pause(self._failures)
-                self.failure = failure
-                self.spool.drop()
-                self._observed_at = how.now()
-                return None
+        self._started_at = self._started_at or how.now()
+        lease = None
+        try:
+            with how.access.acting_as(target.roles) as lease:
+                self._list(turn)
+            self._observed_at = how.now()
+            return None
+        except OverError:
+            raise
+        except Exception as error:
+            failure = failures.describe(error)
+            if failure.code in failures.EXPIRED and self._renewals < RENEWALS and lease and self._renew(lease):
+                self._renewals += 1
+                self._retries += 1
+                return 0.0
+            retries = min(how.patience.retries, 1) if self.has_started_over else how.patience.retries
+            if failure.is_transient and self._failures < retries:
+                self._failures += 1
+                self._retries += 1
+                return how.patience.pause(self._failures)
+            self.failure = failure
+            self.spool.drop()
+            self._observed_at = how.now()
+            return None
+
+    def _list(self, turn: Turn) -> None:
+        how, target = self._how, self.target
+        assert self._started_at
+        if self._listing is None:
+            paginator = appstream.paginator(how.access, target.region, target.roles)
+            self._listing = Listing(paginator, how.selection, how.now)
+        self._listing.wire = turn
+        for page in self._listing:
+            self._failures = self._renewals = 0
+            self._rest |= page.rest
+            self.spool.write(page, self._listing.received_at or self._started_at)
+            self._builders += len(page)
+            how.on_page(len(page))
+        self._duplicates = self.spool.finish()
+
+    def _renew(self, lease: Lease) -> bool:
+        with self._how.access.acting_as(self.target.roles):
+            return lease.renew()
 
     @property
     def row(self) -> Row:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from pipeline import failures
 from pipeline.credentials import Access
-from pipeline.errors import ConfigurationError, CredentialsError
+from pipeline.errors import ConfigurationError, CredentialsError, MalformedReplyError
+from pipeline.redaction import redacted
 from pipeline.targets_file import OrganizationKeys
 
 
@@ -30,10 +34,14 @@ def members(access: Access, keys: OrganizationKeys, partition: str) -> list[Memb
     """
     roles = tuple(hop.as_role for hop in keys.via)
     try:
-        with access.acting_as(roles):
+        with access.acting_as(roles) as lease:
             client = access.client("organizations", access.homes(partition)[0], roles)
-            found = _below(client, keys.include_ous) if keys.include_ous else _all(client)
-            without = set(_below(client, keys.exclude_ous)) if keys.exclude_ous else set()
+            try:
+                found, without = _found(client, keys)
+            except ClientError as error:
+                if failures.describe(error).code not in failures.EXPIRED or not lease.renew():
+                    raise
+                found, without = _found(client, keys)
     except Exception as error:
         failure = failures.describe(error)
         if failure.code in ("ParentNotFoundException", "OrganizationalUnitNotFoundException", "InvalidInputException"):
@@ -59,6 +67,12 @@ def _is_wanted(member: Member, keys: OrganizationKeys) -> bool:
     return (not keys.include_accounts or matches(keys.include_accounts)) and not matches(keys.exclude_accounts)
 
 
+def _found(client: Any, keys: OrganizationKeys) -> tuple[list[Member], set[Member]]:
+    """The members of the units that are wanted, and of those that are not."""
+    found = _below(client, keys.include_ous) if keys.include_ous else _all(client)
+    return found, set(_below(client, keys.exclude_ous)) if keys.exclude_ous else set()
+
+
 def _all(client: Any) -> list[Member]:
     return list(_members(client, "list_accounts"))
 
@@ -80,4 +94,6 @@ def _members(client: Any, operation: str, **asked: str) -> Iterator[Member]:
         for account in page["Accounts"]:
             # State is the newer of the two; Status ends in September 2026 (Organizations API reference, Account).
             state = account.get("State") or account.get("Status") or "ACTIVE"
-            yield Member(account["Id"], account.get("Name", ""), state)
+            if not re.fullmatch(r"[0-9]{12}", account["Id"]):
+                raise MalformedReplyError("AWS Organizations told of an account whose id is none.")
+            yield Member(account["Id"], redacted(account.get("Name", "")), state)

@@ -130,7 +130,7 @@ def from_objects(reply: dict[str, Any]) -> Page:
     for index, item in enumerate(listed):
         builder, beyond = _Builder(item, index).separated()
         known.append(builder)
-        extra.append(json.dumps(beyond, ensure_ascii=False, default=str) if beyond else None)
+        extra.append(redacted(json.dumps(beyond, ensure_ascii=False, default=str)) if beyond else None)
     try:
         return Page(pa.array(known, contract.BUILDER), pa.array(extra, pa.string()), token or None, members)
     except UnicodeEncodeError:

@@ -66,11 +66,13 @@ class Atlas:
 def enabled(access: Access, roles: tuple[Role, ...], partition: str) -> frozenset[str] | failures.Failure:
     """The regions that an account has enabled, as EC2 tells them; or why it does not."""
     failure = failures.Failure("error", "NoRegion", f"No region of {partition} is known.", False)
-    for region in access.homes(partition):
+    for region in access.homes(partition)[:2]:
         try:
             with access.acting_as(roles):
-                answer = access.client("ec2", region, roles, aws.BRIEF).describe_regions()
-            return frozenset(r["RegionName"] for r in answer["Regions"] if r.get("OptInStatus") != "not-opted-in")
+                answer = access.client("ec2", region, roles, aws.PLANNING).describe_regions()
+            found = frozenset(r["RegionName"] for r in answer["Regions"] if r.get("OptInStatus") != "not-opted-in")
+            # Every account has some.
+            return found or failures.Failure("malformed", "MalformedReply", "EC2 told of no region at all.", True)
         except Exception as error:
             failure = failures.describe(error)
             if failure.status != "network":

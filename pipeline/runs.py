@@ -11,6 +11,7 @@ import dagster as dg
 from pipeline.contract import EXTRACTS
 from pipeline.errors import ConfigurationError, ImageBuildersError
 from pipeline.instance import prepare_home
+from pipeline.redaction import redacted
 from pipeline.schedules import JOB
 
 
@@ -84,5 +85,7 @@ def _failed(failures: list[Any]) -> RunFailedError:
         if error and error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
             return RunFailedError("Interrupted; nothing was committed.", 130)
         if error:
-            return RunFailedError(f"The run failed ({' '.join(error.message.split())}); Dagster's log has the details.")
+            return RunFailedError(
+                f"The run failed ({redacted(' '.join(error.message.split()))}); Dagster's log has the details."
+            )
     return RunFailedError("The run failed; Dagster's log has the details.")

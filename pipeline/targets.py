@@ -168,6 +168,7 @@ def _listed(
             atlas.require_known(regions, f"{where}regions: ")
             _require_one_partition(session, _Identity(keys.id, partition), regions, f"{where}regions: ")
         excluded = settings.exclude_regions if keys.exclude_regions is None else keys.exclude_regions
+        atlas.require_known([r for r in excluded if not is_glob(r)], f"{where}exclude_regions: ")
         yield _Account(keys.id, partition, roles, keys.name, regions, tuple(excluded), where)
 
 
@@ -250,6 +251,12 @@ def _identity(access: Access, regions: Sequence[str]) -> _Identity:
         raise ConfigurationError(
             f"AWS credentials are missing ({failures.describe(error).message.rstrip('.')}): set AWS_PROFILE, or "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with the AWS command line."
+        ) from None
+    except Exception as error:
+        failure = failures.describe(error)
+        raise CredentialsError(
+            f"The AWS credentials cannot be had ({failure.code}: {failure.message.rstrip('.')}): mend the profile, or "
+            "sign in again."
         ) from None
     refusals = []
     with access.acting_as(()):

@@ -40,7 +40,7 @@ def _role_arn(value: str) -> str:
 
 
 def _role_name(value: str) -> str:
-    if not _ROLE_NAME.fullmatch(value):
+    if not _ROLE_NAME.fullmatch(value) or value.endswith("/"):
         raise ValueError(f"'{value}' is no role's name: give the name alone, each account has its own ARN")
     return value.removeprefix("/")
 
@@ -140,7 +140,7 @@ class TargetsFile(_Keys):
 
     regions: Regions | None = None
     exclude_regions: list[str] = []
-    concurrency: int = Field(default=DEFAULT_CONCURRENCY, ge=1)
+    concurrency: int = Field(default=DEFAULT_CONCURRENCY, ge=1, le=1000)
     accounts: list[AccountKeys] = []
     organization: OrganizationKeys | None = None
 
@@ -164,6 +164,10 @@ def read_file(environ: Mapping[str, str] = os.environ) -> TargetsFile:
         root = yaml.compose(text, yaml.SafeLoader)
         _require_distinct_keys(str(path), root)
         content = yaml.safe_load(text)
+    except (RecursionError, KeyError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be meant: it nests too deeply, or has a tag that does not fit."
+        ) from error
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     try:
@@ -189,7 +193,9 @@ def _said(error: Any, steps: Sequence[Step], node: yaml.Node | None) -> str:
     if kind == "extra_forbidden":
         keys = _keys_at(steps[:-1])
         near = difflib.get_close_matches(str(steps[-1]), keys, 1)
-        return f"there is no such key{f'; did you mean {near[0]}?' if near else ''} The keys here are {', '.join(keys)}"
+        return (
+            f"there is no such key{f'; did you mean {near[0]}?' if near else '.'} The keys here are {', '.join(keys)}"
+        )
     if kind == "missing":
         return "this key is missing"
     if kind == "string_type" and isinstance(node, yaml.ScalarNode) and given is not None:
@@ -251,8 +257,12 @@ def _at(root: yaml.Node | None, steps: Sequence[Step]) -> yaml.Node | None:
     return node
 
 
-def _require_distinct_keys(path: str, node: yaml.Node | None) -> None:
+def _require_distinct_keys(path: str, node: yaml.Node | None, known: set[int] | None = None) -> None:
     """Raises ConfigurationError for a key that comes twice: YAML would take the last without a word."""
+    known = set() if known is None else known
+    if id(node) in known:
+        return  # An alias of what was looked at.
+    known.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -261,7 +271,7 @@ def _require_distinct_keys(path: str, node: yaml.Node | None) -> None:
                     f"{path}: {key.value}: this key comes twice: join the two (line {key.start_mark.line + 1})."
                 )
             seen.add(str(key.value))
-            _require_distinct_keys(path, value)
+            _require_distinct_keys(path, value, known)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            _require_distinct_keys(path, value)
+            _require_distinct_keys(path, value, known)

@@ -22,22 +22,26 @@ with looks as materialized (
         case when later_observed_at <= moment then later_observed_at else observed_at end as last_look_at,
         case when later_observed_at <= moment then later_status else status end as last_look_status
     from extracts
+    where window_start <= moment
+),
+
+known as (
+    select *
+    from looks
     where observed_at <= moment
 ),
 
--- The newest window in which all of the configuration was looked at: what it no longer names is gone from here.
+-- The newest window in which all of the configuration was looked at, and the targets that it names. Of a target that
+-- was looked at again later in that window we know the look before, not that it was removed.
 configured as (
     select max(case when is_configured is not null then window_start end) as window_start
-    from looks
+    from known
 ),
 
-targets as (
+members as (
     select
         looks.account_id,
-        looks.region,
-        max(case when looks.complete then looks.observed_at end) as complete_at,
-        max(looks.last_look_at) as last_look_at,
-        max_by(looks.last_look_status, looks.last_look_at) as last_look_status
+        looks.region
     from looks
     cross join configured
     group by
@@ -50,17 +54,32 @@ targets as (
         ) = 1
 ),
 
+targets as (
+    select
+        known.account_id,
+        known.region,
+        max(case when known.complete then known.observed_at end) as complete_at,
+        max(known.last_look_at) as last_look_at,
+        max_by(known.last_look_status, known.last_look_at) as last_look_status
+    from known
+    join members
+        on known.account_id = members.account_id and known.region = members.region
+    group by
+        known.account_id,
+        known.region
+),
+
 -- The newest complete look at each target, and every later look that saw some of it.
 sources as (
     select
-        looks.snapshot_id,
+        known.snapshot_id,
         targets.*
-    from looks
+    from known
     join targets
-        on looks.account_id = targets.account_id and looks.region = targets.region
+        on known.account_id = targets.account_id and known.region = targets.region
     where
-        looks.status = 'ok'
-        and (targets.complete_at is null or looks.observed_at >= targets.complete_at)
+        known.status = 'ok'
+        and (targets.complete_at is null or known.observed_at >= targets.complete_at)
 ),
 
 newest as (

@@ -216,3 +216,14 @@ def test_a_region_looked_at_by_hand_is_current_though_no_configuration_names_it(
     story.next_day()
     story.run()
     assert ("w1", False) not in story.current, "the configuration has spoken since"
+
+
+def test_a_moment_between_two_runs_of_a_window_knows_of_the_look_before(story: Story) -> None:
+    story.run()
+    story.next_day()
+    story.run()
+    story.later()
+    story.later()
+    story.run(regions=["eu-west-1"])
+    names = story.ask("select name from image_builders_as_of('2026-11-21 13:00:00+00') order by 1")
+    assert names == [("e1",), ("e2",), ("o1",), ("u1",), ("u2",)]

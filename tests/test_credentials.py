@@ -106,7 +106,7 @@ def test_regions_that_meet_an_expiry_together_assume_the_role_anew_once(sandbox:
 def test_sessions_that_never_hold_are_a_row(sandbox: Sandbox) -> None:
     sandbox.appstream.faults.append(Fault("expire", account=A))
     rows = sweep([target(A), target(B)])
-    assert told(rows) == [(A, "us-east-1", "credentials", False, 0, 1), (B, "us-east-1", "ok", True, 6, 0)]
+    assert told(rows) == [(A, "us-east-1", "credentials", False, 0, 3), (B, "us-east-1", "ok", True, 6, 0)]
     assert rows[0]["error_code"] == "ExpiredTokenException"
 
 
@@ -218,3 +218,26 @@ def test_no_secret_is_in_any_file_or_log(sandbox: Sandbox, tmp_path: Path) -> No
     for secret in sandbox.front.secrets:
         # Nor a part of one: what is quoted may be cut.
         assert not [f[:80] for f in (*texts, *files) if secret[:16].encode() in f]
+
+
+def test_a_reply_of_sts_that_is_cut_short_is_not_quoted(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds keys that nobody knows yet."""
+    from botocore.parsers import QueryParser, ResponseParserError
+
+    def parse(*_: object) -> None:
+        raise ResponseParserError("invalid XML received: <SecretAccessKey>new-and-unknown</SecretAccessKey>")
+
+    monkeypatch.setattr(QueryParser, "_do_parse", parse)
+    (row,) = sweep([target(A)])
+    assert row["status"] == "malformed"
+    assert row["error_message"].endswith("cannot be assumed: AWS's reply is cut short or not in its protocol.")
+
+
+def test_an_sts_that_hangs_is_not_waited_for_by_each_region_in_turn(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "BRIEF", aws.Effort(1, 1))
+    sandbox.appstream.faults.append(Fault("latency", service="sts", account=A, value=3))
+    rows = sweep([target(A, r) for r in REGIONS], concurrency=8)
+    assert {r["status"] for r in rows} == {"network"}
+    assert assumed(sandbox) < 2 * len(REGIONS), "they were four tries each"

@@ -305,6 +305,9 @@ ACCOUNT_A = f'- id: "{A}"\n    role: {ROLE_A}'
             r"us-gov-west-1 belongs to the partition aws-us-gov, account \d+ to aws",
         ),
         ("regions: [us-east-1]\nexclude_regions: [us-*]", r"No region is left to look at"),
+        ("concurrency: 100000", r"concurrency: Input should be less than or equal to 1000"),
+        ("accounts: &a\n  - *a", r"accounts\.0: this must be keys and values|cannot be meant"),
+        ("concurrency: !!bool abc", r"targets.yaml cannot be meant"),
         ("concurrency: many", r"concurrency: this must be a whole number \(line 1\)\."),
     ],
 )
