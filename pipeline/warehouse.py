@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -123,7 +123,10 @@ class Warehouse:
                 yield path, writer
             file.commit()
         except BaseException:
-            file.sink.close()
+            # Nobody will publish it; whether or not it can be removed, what was raised is what matters.
+            with suppress(Exception):
+                file.sink.close()
+                self.storage.remove(path)
             raise
 
     def publish(
