@@ -97,7 +97,8 @@ def _not_seen(ask: Ask) -> list[Row]:
         "select account_id || '/' || region as target, coalesce(later_status, status) as status, "
         "case when later_status is null then error_code else later_error_code end as error_code, "
         "case when later_status is null then error_message else later_error_message end as error_message "
-        "from extracts where {snapshot} and (status <> 'ok' or later_status <> 'ok') order by all"
+        "from extracts where {snapshot} and (status <> 'ok' or later_status <> 'ok') "
+        "and is_configured is distinct from false order by all"
     )
 
 

@@ -53,6 +53,9 @@ class _Commands(click.Group):
         if threading.current_thread() is threading.main_thread():
             # As Ctrl-C: whatever has its own way of being interrupted, Dagster for one, has it for both.
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+            if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+                # So a shell starts its background jobs; SIGTERM would be ignored with it.
+                signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return super().invoke(ctx)
         except ImageBuildersError as error:
@@ -122,7 +125,10 @@ def snapshot(
     config |= {name: value for name, value in options.items() if value is not None}
     window = Window.at(cadence, datetime.now(UTC))
     with _ProgressBar() as report:
-        definitions = build_definitions(progress=_terminal_progress(report))
+        # One process does it all here, whatever runs the steps elsewhere.
+        elsewhere = ("IMAGE_BUILDERS_EXECUTOR", "IMAGE_BUILDERS_SHARDS")
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(elsewhere)}
+        definitions = build_definitions(environ, progress=_terminal_progress(report))
         outcome = run(definitions, window.key, config, warehouse_location())
     for remark in outcome.remarks:
         click.echo(remark, err=True)

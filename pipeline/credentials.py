@@ -147,9 +147,11 @@ class _Own:
 
     def __init__(self, session: boto3.Session) -> None:
         self._session = session
+        self._lock = threading.Lock()
 
     def get_frozen_credentials(self) -> Any:
-        credentials = self._session.get_credentials()
+        with self._lock:  # What finds them may be a program, or a service that counts how often it is asked.
+            credentials = self._session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
         frozen = credentials.get_frozen_credentials()
@@ -201,8 +203,6 @@ class _Assumed:
             return botocore.credentials.RefreshableCredentials.create_from_metadata(
                 self._assume(), refresh_using=self._assume, method="assume-role"
             )
-        except RoleError:
-            raise
         except Exception as error:
             self._attempts, self._last_failure = self._attempts + 1, failures.describe(error)
             raise

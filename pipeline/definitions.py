@@ -33,7 +33,7 @@ def build_definitions(environ: Mapping[str, str] = os.environ, **overrides: Any)
         "progress": ProgressResource(),
     }
     return dg.Definitions(
-        assets=build_assets(cadence, partitions, shards_of(environ), executor is not dg.in_process_executor),
+        assets=build_assets(cadence, partitions, shards_of(environ), executor.name != "in_process"),
         asset_checks=build_checks(cadence),
         jobs=[snapshot_job],
         schedules=[schedule(snapshot_job, cadence, environ.get("IMAGE_BUILDERS_SCHEDULE") == "on")],

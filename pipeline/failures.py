@@ -89,7 +89,9 @@ class RoleError(Exception):
     """A role that could not be assumed, and how AWS put it."""
 
     def __init__(self, role: str, failure: Failure) -> None:
-        self.failure = replace(failure, message=f"The role {role} cannot be assumed: {failure.message}")
+        if not failure.message.startswith("The role "):  # Of a chain, the role that is refused is the one to name.
+            failure = replace(failure, message=f"The role {role} cannot be assumed: {failure.message}")
+        self.failure = failure
         super().__init__(self.failure.message)
 
 

@@ -42,7 +42,7 @@ def keep_secret(*values: str | None) -> None:
 
 def redacted(text: str) -> str:
     """The text without any secret that this process was given."""
-    for secret in tuple(_secrets):
+    for secret in sorted(_secrets, key=len, reverse=True):  # One may be how another begins.
         if secret in text:
             text = text.replace(secret, _HIDDEN)
     return text

@@ -5,7 +5,8 @@
 --   account_id: the AWS account
 --   region: the AWS region
 --   account_name: the account's name, as it was told last
---   is_configured: whether the newest run of the whole configuration named the target; null before any such run
+--   is_configured: whether the newest run of the whole configuration named the target, or it was looked at by hand
+--     in a window since; null before any such run
 --   last_look_at: when the newest look ended, however it went
 --   last_status: how it went: ok, denied, not_enabled, throttled, credentials, network, malformed or error
 --   last_error_code: what ended it, if anything did

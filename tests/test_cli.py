@@ -22,7 +22,7 @@ from pipeline.cli import main
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
 from pipeline.windows import Window
-from tests.conftest import Looker, builder, estate_of
+from tests.conftest import Looker, builder, estate_of, role_arn, write_targets
 
 COMMAND = Path(sys.executable).with_name("image-builders")
 
@@ -435,3 +435,39 @@ def read(descriptor: int) -> bytes:
         return os.read(descriptor, 4096)
     except OSError:  # The other end is closed.
         return b""
+
+
+def test_the_doctor_tells_of_each_target_as_whom_and_whether(look: Looker) -> None:
+    write_targets(
+        regions=["us-east-1", "eu-west-1"],
+        accounts=[{"id": ACCOUNT}, {"id": "111122223333", "name": "golden", "role": role_arn("111122223333")}],
+    )
+    done = image_builders("doctor", "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {(r["account_id"], r["region"], r["status"]) for r in json.loads(done.stdout)} == {
+        (a, r, "ok") for a in (ACCOUNT, "111122223333") for r in ("us-east-1", "eu-west-1")
+    }
+    assert json.loads(done.stdout)[-1]["identity"] == "arn:aws:sts::111122223333:assumed-role/reader/image-builders"
+    look.sandbox.front.roles = {}
+    look.sandbox.appstream.faults.append(Fault("deny", region="eu-*"))
+    done = image_builders("doctor", "--format", "json")
+    assert (done.returncode, done.stderr) == (3, "3 of 4 targets cannot be looked at.\n")
+    told = [(r["account_name"], r["region"], r["identity"] is None, r["status"]) for r in json.loads(done.stdout)]
+    assert told == [
+        (None, "us-east-1", False, "ok"),
+        (None, "eu-west-1", False, "denied"),
+        ("golden", "us-east-1", True, "denied"),
+        ("golden", "eu-west-1", True, "denied"),
+    ]
+    assert not Path(look.warehouse.location).exists() or not look.warehouse.snapshots()
+
+
+def test_targets_lists_what_would_be_looked_at_and_asks_nobody_for_builders(look: Looker) -> None:
+    write_targets(regions=["us-east-1"], accounts=[{"id": "111122223333", "role": role_arn("111122223333")}])
+    done = image_builders("targets", "--format", "csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(csv.reader(io.StringIO(done.stdout))) == [
+        ["account_id", "account_name", "region", "partition", "role"],
+        ["111122223333", "", "us-east-1", "aws", role_arn("111122223333")],
+    ]
+    assert not look.sandbox.appstream.calls
