@@ -67,6 +67,7 @@ class Shard:
     selection: Selection
     concurrency: int
     is_whole: bool
+    tags: bool = False
 
 
 @contextlib.contextmanager
@@ -144,7 +145,9 @@ def build_assets(
         accounts = len({t.account_id for t in planned.targets})
         context.log.info(f"{len(planned.targets)} targets to look at, in {accounts} accounts")
         for number, mine in enumerate(targets.split(planned.targets, config.shards or shards)):
-            shard = Shard(f"{context.run_id}-{number}", mine, selection, planned.concurrency, planned.is_whole)
+            shard = Shard(
+                f"{context.run_id}-{number}", mine, selection, planned.concurrency, planned.is_whole, planned.tags
+            )
             yield dg.DynamicOutput(shard, mapping_key=str(number))
 
     @dg.op(
@@ -173,6 +176,7 @@ def build_assets(
                 shard.concurrency,
                 context.run_id,
                 progress.reporter(context.log),
+                shard.tags,
             )
             rows = sweep.run(shard.targets, sink)
         return Extracted([row | {"is_configured": shard.is_whole or None} for row in rows], stream)

@@ -31,6 +31,9 @@ HIVE_KEY = "snapshot_date"
 EXTRA = "extra"
 """The column for what the contract does not know."""
 
+DESCRIBE, TAGS = "DescribeImageBuilders", "GetResources"
+"""The operations that tables come from: AppStream's own, and that of the Resource Groups Tagging API."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -53,13 +56,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its grain in a sentence, its key, the list it is exploded from, its columns."""
+    """A table: its grain in a sentence, its key, the list it is exploded from, its columns, the API it comes from."""
 
     name: str
     grain: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     explodes: str | None = None
+    operation: str = DESCRIBE
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -88,7 +92,12 @@ _ARN = Column("arn", TEXT, "The ARN of the image builder the row belongs to.", n
 
 
 def _child(
-    name: str, grain: str, explodes: str, *columns: Column, position: str = "Position in the list, from 0."
+    name: str,
+    grain: str,
+    explodes: str,
+    *columns: Column,
+    position: str = "Position in the list, from 0.",
+    operation: str = DESCRIBE,
 ) -> Table:
     return Table(
         name,
@@ -96,6 +105,7 @@ def _child(
         ("snapshot_id", "arn", "position"),
         (*_key_columns(), _ARN, Column("position", pa.int32(), position, nullable=False), *columns),
         explodes,
+        operation,
     )
 
 
@@ -255,6 +265,15 @@ CHILDREN = (
         ),
         Column("permission", TEXT, "Whether it may: ENABLED or DISABLED.", "AgentAccessConfig.Settings[].Permission"),
     ),
+    _child(
+        "image_builder_tags",
+        "One row per tag of an image builder per snapshot, where tags are asked for.",
+        "Tags",
+        Column("tag_key", TEXT, "The tag's key.", "Tags[].Key"),
+        Column("tag_value", TEXT, "The tag's value.", "Tags[].Value"),
+        position="Position among the builder's tags in the order of their keys, from 0.",
+        operation=TAGS,
+    ),
 )
 
 EXTRACTS = Table(
@@ -312,6 +331,14 @@ EXTRACTS = Table(
         Column("later_error_message", TEXT, "What ended that later look, in words."),
         Column("later_observed_at", MOMENT, "When that later look ended."),
         Column("later_resume_token", TEXT, "Where MaxItems cut that later look."),
+        Column(
+            "tags_status",
+            TEXT,
+            "How it went with the tags, in the words of status; null where they were not asked for. Unless it is ok, "
+            "tags are missing.",
+        ),
+        Column("tags_error_code", TEXT, "What ended the asking for tags: AWS's error code or the exception's name."),
+        Column("tags_error_message", TEXT, "What ended it, in words."),
         Column("botocore_version", TEXT, "The botocore that looked.", nullable=False),
         Column("contract_version", COUNT, "The version of this contract.", nullable=False),
         Column("run_id", TEXT, "The Dagster run that looked."),
@@ -323,7 +350,37 @@ DATA_TABLES = (IMAGE_BUILDERS, *CHILDREN)
 """The tables that hold builders, in the order in which they are written."""
 
 TABLES = (*DATA_TABLES, EXTRACTS)
-"""All tables; the commit comes last."""
+"""All tables of a snapshot of image builders; the commit comes last."""
+
+PRICES = Table(
+    "instance_prices",
+    "One row per price of an image builder's instance, or of a GB of its root volume, per price snapshot. Each file is "
+    "a snapshot of its own.",
+    ("snapshot_id", "region", "instance_type", "operating_system", "sku"),
+    (
+        Column("snapshot_id", TEXT, "The price snapshot; sorts by time.", nullable=False),
+        Column("region", TEXT, "The AWS region.", nullable=False),
+        Column(
+            "instance_type",
+            TEXT,
+            "The instance type; root-volume for a GB of root volume above what is included.",
+            nullable=False,
+        ),
+        Column(
+            "operating_system",
+            TEXT,
+            "The operating system as prices know it: Windows, BYOL, Amazon Linux, RHEL, Rocky Linux, Ubuntu Pro; else "
+            "AWS's own word; * for any.",
+            nullable=False,
+        ),
+        Column("unit", TEXT, "What the price is for: hour, or gb-month.", nullable=False),
+        Column("usd", pa.float64(), "The price of a unit in US dollars, on demand.", nullable=False),
+        Column("sku", TEXT, "AWS's stock keeping unit.", nullable=False),
+        Column("effective_date", MOMENT, "Since when AWS says that it holds."),
+        Column("observed_at", MOMENT, "When AWS was asked.", nullable=False),
+    ),
+)
+"""The price list, which is asked for seldom and kept apart from the snapshots of image builders."""
 
 
 def table(name: str) -> Table:
@@ -355,8 +412,8 @@ def _arrow(node: Any) -> pa.DataType:
 
 
 def api_columns() -> Iterator[tuple[Table, Column]]:
-    """Every column that comes from the API, with its table."""
-    return ((t, c) for t in DATA_TABLES for c in t.api_columns)
+    """Every column that comes from DescribeImageBuilders, with its table."""
+    return ((t, c) for t in DATA_TABLES if t.operation == DESCRIBE for c in t.api_columns)
 
 
 def _builder_type() -> pa.StructType:
@@ -369,3 +426,6 @@ def _builder_type() -> pa.StructType:
 
 BUILDER = _builder_type()
 """An image builder as the API nests it: the type that JSON is read as."""
+
+TAG_LIST = pa.list_(pa.struct([("Key", TEXT), ("Value", TEXT)]))
+"""The tags of an image builder as the Resource Groups Tagging API nests them."""

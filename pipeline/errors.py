@@ -34,6 +34,10 @@ class NoSnapshotError(WarehouseError):
     """The warehouse holds no committed snapshot yet."""
 
 
+class PricesError(ImageBuildersError):
+    """AWS does not tell what image builders cost."""
+
+
 class QueryError(ImageBuildersError):
     """DuckDB refuses the SQL."""
 

@@ -18,7 +18,8 @@ from pipeline import appstream, contract, failures
 from pipeline.appstream import Listing, Selection
 from pipeline.credentials import Access, Lease
 from pipeline.redaction import redacted
-from pipeline.spool import Spool
+from pipeline.spool import Spool, arns
+from pipeline.tags import Tagging
 from pipeline.targets import Target
 from pipeline.turns import OverError, Turn
 
@@ -54,6 +55,8 @@ class How:
     run_id: str | None = None
     on_page: Callable[[int], None] = lambda builders: None
     """Told of the builders of each page."""
+    tags: bool = False
+    """Whether the tags of the image builders are asked for."""
 
 
 class Look:
@@ -75,6 +78,7 @@ class Look:
         self._builders = self._duplicates = 0
         self._failures = 0
         self._renewals = 0
+        self._tagging = Tagging(self._how.access, self.target) if self._how.tags else None
 
     def start_over(self) -> None:
         """Forgets all but how often it tried."""
@@ -125,7 +129,9 @@ class Look:
         for page in self._listing:
             self._failures = self._renewals = 0
             self._rest |= page.rest
-            self.spool.write(page, self._listing.received_at or self._started_at)
+            received_at = self._listing.received_at or self._started_at
+            tags = self._tagging.of(arns(target, page).to_pylist()) if self._tagging else None
+            self.spool.write(page, received_at, tags)
             self._builders += len(page)
             how.on_page(len(page))
         self._duplicates = self.spool.finish()
@@ -156,8 +162,19 @@ class Look:
             "first_request_id": listing.request_ids[0] if listing and listing.request_ids else None,
             "last_request_id": listing.request_ids[-1] if listing and listing.request_ids else None,
             "resume_token": listing.resume_token if listing and not failure else None,
+            **self._told_of_tags(),
             "botocore_version": botocore.__version__,
             "contract_version": contract.VERSION,
             "run_id": self._how.run_id,
             contract.EXTRA: redacted(json.dumps(self._rest, default=str)) if self._rest else None,
+        }
+
+    def _told_of_tags(self) -> Row:
+        # Of a target that was not seen there is nothing to say beside that.
+        tagging = None if self.failure else self._tagging
+        failure = tagging.failure if tagging else None
+        return {
+            "tags_status": tagging.status if tagging else None,
+            "tags_error_code": failure.code if failure else None,
+            "tags_error_message": failure.message if failure else None,
         }

@@ -20,6 +20,7 @@ LOOKED = pa.schema(
         pa.field("arn", pa.string(), nullable=False),
         pa.field("builder", contract.BUILDER, nullable=False),
         pa.field(contract.EXTRA, pa.string()),
+        pa.field("tags", contract.TAG_LIST),
     ]
 )
 """What a look at a target yields, row by row in the order of its pages; see `sweep`."""
@@ -50,7 +51,7 @@ def _flatten(table: Table, columns: dict[str, pa.Array]) -> pa.Table:
 
 def _explode(table: Table, columns: dict[str, pa.Array]) -> pa.Table:
     assert table.explodes
-    lists = member(columns["builder"], table.explodes)
+    lists = columns["tags"] if table.operation == contract.TAGS else member(columns["builder"], table.explodes)
     parents = pc.list_parent_indices(lists)
     elements = pc.list_flatten(lists)
     lengths = pc.fill_null(pc.list_value_length(lists), 0)

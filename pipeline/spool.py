@@ -21,8 +21,18 @@ SPOOL_ROWS = 8192
 """Builders, of a kilobyte or so each, that a target's look may hold in memory before they move to a file."""
 
 
-Received = tuple[Target, Page, datetime]
-"""A page of a target, and the moment at which it was received."""
+Received = tuple[Target, Page, datetime, pa.Array | None]
+"""A page of a target, the moment at which it was received, and the tags of its builders where they were asked for."""
+
+
+def arns(target: Target, page: Page) -> pa.Array:
+    """The ARNs of a page's image builders; where a reply leaves one out, it is made of the target and the name."""
+    arn = pc.struct_field(page.builders, "Arn")
+    arn = pc.if_else(pc.equal(arn, ""), None, arn)
+    if arn.null_count:
+        stem = pa.repeat(pa.scalar(target.arn(""), pa.string()), len(page))
+        arn = pc.coalesce(arn, pc.binary_join_element_wise(stem, pc.struct_field(page.builders, "Name"), ""))
+    return arn
 
 
 def looked(pages: Sequence[Received]) -> pa.RecordBatch:
@@ -30,22 +40,19 @@ def looked(pages: Sequence[Received]) -> pa.RecordBatch:
 
     def told(values: Iterator[Any], kind: pa.DataType) -> pa.Array:
         return pa.concat_arrays(
-            [pa.repeat(pa.scalar(v, kind), len(page)) for v, (_, page, _) in zip(values, pages, strict=True)]
+            [pa.repeat(pa.scalar(v, kind), len(page)) for v, (_, page, *_) in zip(values, pages, strict=True)]
         )
 
-    builders = pa.concat_arrays([page.builders for _, page, _ in pages])
-    arn = pc.struct_field(builders, "Arn")
-    arn = pc.if_else(pc.equal(arn, ""), None, arn)
-    if arn.null_count:
-        stems = told((target.arn("") for target, _, _ in pages), pa.string())
-        arn = pc.coalesce(arn, pc.binary_join_element_wise(stems, pc.struct_field(builders, "Name"), ""))
     columns = [
-        told((target.account_id for target, _, _ in pages), pa.string()),
-        told((target.region for target, _, _ in pages), pa.string()),
-        told((moment for _, _, moment in pages), contract.MOMENT),
-        arn,
-        builders,
-        pa.concat_arrays([page.extra for _, page, _ in pages]),
+        told((target.account_id for target, *_ in pages), pa.string()),
+        told((target.region for target, *_ in pages), pa.string()),
+        told((moment for *_, moment, _ in pages), contract.MOMENT),
+        pa.concat_arrays([arns(target, page) for target, page, *_ in pages]),
+        pa.concat_arrays([page.builders for _, page, *_ in pages]),
+        pa.concat_arrays([page.extra for _, page, *_ in pages]),
+        pa.concat_arrays(
+            [pa.nulls(len(page), contract.TAG_LIST) if tags is None else tags for _, page, _, tags in pages]
+        ),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=LOOKED)
 
@@ -73,8 +80,8 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         self.drop()
 
-    def write(self, page: Page, observed_at: datetime) -> None:
-        self._pages.append((self._target, page, observed_at))
+    def write(self, page: Page, observed_at: datetime, tags: pa.Array | None = None) -> None:
+        self._pages.append((self._target, page, observed_at, tags))
         self._rows += len(page)
         if self._rows >= SPOOL_ROWS:
             self._spill(self._batch())

@@ -49,6 +49,10 @@ class Storage(Protocol):
         """Every file below a folder, sorted; none if the folder is not there."""
         ...
 
+    def end(self, folder: str, newest: bool) -> str | None:
+        """The first file in the folders of a folder, in their order and its own, or the last; None if there is none."""
+        ...
+
     def open(self, path: str) -> pa.NativeFile: ...
 
     def create(self, path: str) -> NewFile: ...
@@ -138,6 +142,14 @@ class LocalStorage:
             paths = (self._root / folder).rglob("*")
             return sorted(p.relative_to(self._root).as_posix() for p in paths if p.is_file())
 
+    def end(self, folder: str, newest: bool) -> str | None:
+        place = self._root / folder
+        with told("read", self.location):
+            for below in sorted(place.iterdir(), reverse=newest) if place.is_dir() else ():
+                if found := sorted(below.glob("*.parquet"), reverse=newest):
+                    return found[0].relative_to(self._root).as_posix()
+        return None
+
     def open(self, path: str) -> pa.NativeFile:
         with told("read", self.location):
             return pa.OSFile(str(self._root / path))
@@ -202,6 +214,15 @@ class ObjectStorage:
             selector = fs.FileSelector(f"{self._prefix}/{folder}", recursive=True, allow_not_found=True)
             found = self.files.get_file_info(selector)
         return sorted(f.path.removeprefix(f"{self._prefix}/") for f in found if f.type == fs.FileType.File)
+
+    def end(self, folder: str, newest: bool) -> str | None:
+        selector = fs.FileSelector(f"{self._prefix}/{folder}", allow_not_found=True)
+        with told("read", self.location):
+            folders = [f.path for f in self.files.get_file_info(selector)]
+        for below in sorted(folders, reverse=newest):
+            if found := self.list(below.removeprefix(f"{self._prefix}/")):
+                return found[-1 if newest else 0]
+        return None
 
     def open(self, path: str) -> pa.NativeFile:
         with told("read", self.location):

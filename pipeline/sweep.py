@@ -60,7 +60,8 @@ class Sweep:
     """How to look at targets.
 
     `now` is the clock; `concurrency` how many targets are at work at once, those that wait for AWS longer than it
-    should take not counted; `report` is told of progress, from one thread, whenever there is news and now and then.
+    should take not counted; `report` is told of progress, from one thread, whenever there is news and now and then;
+    `tags` says whether the image builders' tags are asked for too.
     """
 
     access: Access
@@ -70,6 +71,7 @@ class Sweep:
     concurrency: int = 32
     run_id: str | None = None
     report: Callable[[Progress], None] = lambda progress: None
+    tags: bool = False
 
     def run(self, targets: Sequence[Target], sink: Sink) -> list[Row]:
         """Looks at every target; the rows of those that were seen go to `sink`, whole ones only.
@@ -89,6 +91,7 @@ class Sweep:
             self.patience,
             self.run_id,
             lambda builders: progress.add(builders=builders),
+            self.tags,
         )
         rows: dict[Target, Row] = {}
         pending = _Pending(sink)

@@ -57,12 +57,16 @@ class Remark:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run looks at, and how many targets at once. `is_whole` where no option chose the targets."""
+    """What a run looks at, and how many targets at once. `is_whole` where no option chose the targets.
+
+    `tags` says whether the image builders' tags are asked for too.
+    """
 
     targets: tuple[Target, ...]
     concurrency: int
     remarks: tuple[Remark, ...] = ()
     is_whole: bool = True
+    tags: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ def plan(access: Access, regions: Sequence[str] = (), environ: Mapping[str, str]
     these are, or which accounts there are. What is wrong with one account costs no other: its looks will tell.
     """
     settings = read_file(environ)
+    wants_tags = _wants_tags(environ, settings.tags)
     wanted = tuple(dict.fromkeys(regions or settings.regions or _own_region(access.session)))
     atlas = Atlas(access.session)
     atlas.require_known(wanted)
@@ -106,7 +111,14 @@ def plan(access: Access, regions: Sequence[str] = (), environ: Mapping[str, str]
         remarks += [remark] if remark else []
     if not targets:
         raise ConfigurationError(_nothing_left(accounts, wanted))
-    return Plan(tuple(targets), settings.concurrency, tuple(remarks), not regions)
+    return Plan(tuple(targets), settings.concurrency, tuple(remarks), not regions, wants_tags)
+
+
+def _wants_tags(environ: Mapping[str, str], of_file: bool) -> bool:
+    told = environ.get("IMAGE_BUILDERS_TAGS")
+    if told not in (None, "", "on", "off"):
+        raise ConfigurationError(f"IMAGE_BUILDERS_TAGS is '{told}'; it is one of: on, off.")
+    return told == "on" if told else of_file
 
 
 def split(targets: Sequence[Target], shards: int) -> list[tuple[Target, ...]]:

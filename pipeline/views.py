@@ -10,24 +10,24 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from pipeline import contract
-from pipeline.contract import CHILDREN, DATA_TABLES, EXTRACTS, HIVE_KEY, TABLES, Table
+from pipeline import contract, model, prices, rules
+from pipeline.contract import CHILDREN, DATA_TABLES, EXTRACTS, HIVE_KEY, PRICES, TABLES, Table
 from pipeline.errors import QueryError, WarehouseError
+from pipeline.prices import FilePrice
+from pipeline.rules import Rules
+from pipeline.sql_folder import sql_files
 from pipeline.storage import SCRATCH, ObjectStorage
 from pipeline.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 DATABASE = "image_builders.duckdb"
 """The file of the views, in the warehouse's folder."""
@@ -42,6 +42,7 @@ _TYPES = {
     pa.bool_(): "BOOLEAN",
     pa.int64(): "BIGINT",
     pa.int32(): "INTEGER",
+    pa.float64(): "DOUBLE",
     contract.MOMENT: "TIMESTAMPTZ",
 }
 _HEADER = re.compile(
@@ -83,23 +84,100 @@ def parse(name: str, text: str) -> View:
     return View(name, _unwrap(match["purpose"]), _unwrap(match["grain"]), columns, match["query"], parameters)
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What views take from the user's files: rules and prices."""
+
+    rules: Rules = field(default_factory=lambda: rules.read_rules({"IMAGE_BUILDERS_FINDINGS": os.devnull}))
+    prices: tuple[FilePrice, ...] = ()
+
+    @classmethod
+    def read(cls) -> Settings:
+        """The files in force. Raises ConfigurationError for one that cannot be."""
+        return cls(rules.read_rules(), prices.read_file())
+
+
 @cache
 def of_sql_folder() -> tuple[View, ...]:
-    """The views of sql/, in the order in which they can be created."""
-    found = {p.name.removesuffix(".sql"): p for p in _sql_folder().iterdir() if p.name.endswith(".sql")}
-    views = {name: parse(name, path.read_text(encoding="utf-8")) for name, path in sorted(found.items())}
-    ordered: dict[str, View] = {}
+    """The views of sql/, by name."""
+    return tuple(parse(name, path.read_text(encoding="utf-8")) for name, path in sql_files().items())
 
-    def place(view: View) -> None:
-        for name in re.findall(r"\w+", view.query):
-            if name in views and name != view.name and name not in ordered:
-                place(views[name])
-        ordered[view.name] = view
 
-    for view in views.values():
-        if view.name not in ordered:
-            place(view)
-    return tuple(ordered.values())
+def of_settings(settings: Settings) -> Iterator[View]:
+    """The settings as views, so that SQL can join them: whatever engine runs it, they are plain values."""
+    yield _values(
+        "finding_rules",
+        "The rules that findings holds image builders against, with their thresholds.",
+        "one row per rule that is in force.",
+        {
+            "rule": ("VARCHAR", "the rule's name"),
+            "title": ("VARCHAR", "what a failure means"),
+            "severity": ("VARCHAR", "how bad a failure is: low, medium or high"),
+            "threshold": ("DOUBLE", "where it begins to fail, if it has such"),
+            "unit": ("VARCHAR", "the threshold's unit"),
+            "source": ("VARCHAR", "who says that it matters"),
+        },
+        [(r.name, r.title, r.severity, r.threshold, r.unit, r.source) for r in settings.rules.rules],
+    )
+    yield _values(
+        "image_builder_states",
+        "In which states AWS bills an image builder. A state that is not here is taken not to be billed.",
+        "one row per state.",
+        {
+            "state": ("VARCHAR", "the state, as image_builders.state"),
+            "is_billed": ("BOOLEAN", "whether AWS bills an image builder in it"),
+        },
+        [
+            (state, state in settings.rules.billed_states)
+            for state in dict.fromkeys((*model.enums()["State"], *settings.rules.billed_states))
+        ],
+    )
+    yield _values(
+        "owner_tags",
+        "The tags that name an owner.",
+        "one row per tag.",
+        {
+            "tag_key": ("VARCHAR", "the tag's key, in lower case"),
+            "rank": ("INTEGER", "which wins, where an image builder has several: the lowest"),
+        },
+        [(key.lower(), rank) for rank, key in enumerate(settings.rules.owner_tags)],
+    )
+    yield _values(
+        "price_file",
+        "The prices of the user's own file; see prices.",
+        "one row per price.",
+        {
+            "region": ("VARCHAR", "the AWS region; * for any"),
+            "instance_type": ("VARCHAR", "the instance type, * for any; root-volume for a GB of root volume"),
+            "operating_system": ("VARCHAR", "the operating system as prices know it; * for any"),
+            "unit": ("VARCHAR", "hour or gb-month"),
+            "usd": ("DOUBLE", "the price in US dollars"),
+        },
+        [(p.region, p.instance_type, p.operating_system, p.unit, p.usd) for p in settings.prices],
+    )
+
+
+def _values(
+    name: str, purpose: str, grain: str, columns: dict[str, tuple[str, str]], rows: Iterable[Sequence[Any]]
+) -> View:
+    """A view of plain values, none too."""
+    listed = [f"    ({', '.join(_literal(value) for value in row)})" for row in rows]
+    typed = ",\n".join(f"    cast(rows.{column} as {kind}) as {column}" for column, (kind, _) in columns.items())
+    nothing = f"    ({', '.join('null' for _ in columns)})"
+    query = (
+        f"select\n{typed}\nfrom (\n    values\n" + ",\n".join(listed or [nothing]) + f"\n) as rows ({', '.join(columns)})"
+    )
+    if not listed:
+        query += "\nwhere false"
+    return View(name, purpose, grain, {column: meaning for column, (_, meaning) in columns.items()}, query)
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _quoted(value) if isinstance(value, str) else repr(value)
 
 
 def of_contract() -> Iterator[View]:
@@ -137,9 +215,32 @@ def of_current_children() -> Iterator[View]:
         yield View(f"{table.name}_current", f"The rows of {table.name} that hold now.", grain, _columns(table), query)
 
 
-def all_views() -> list[View]:
-    """Every view, in the order in which they can be created."""
-    return [*of_contract(), *of_sql_folder(), *of_current_children()]
+def all_views(settings: Settings | None = None) -> list[View]:
+    """Every view, in the order in which they can be created; with default settings where none are given."""
+    views = (
+        *of_settings(settings or Settings()),
+        *of_contract(),
+        *of_sql_folder(),
+        *of_current_children(),
+    )
+    by_name = {view.name: view for view in views}
+    ordered: dict[str, View] = {}
+
+    def place(view: View) -> None:
+        for name in sorted(sources(view) & set(by_name)):
+            if name not in ordered:
+                place(by_name[name])
+        ordered[view.name] = view
+
+    for view in views:
+        if view.name not in ordered:
+            place(view)
+    return list(ordered.values())
+
+
+def sources(view: View) -> set[str]:
+    """The words of a view's query that may be names of others, itself not among them."""
+    return set(re.findall(r"\b(?<!raw\.)\w+", view.query)) - {view.name}
 
 
 def build(warehouse: Warehouse) -> str:
@@ -149,6 +250,7 @@ def build(warehouse: Warehouse) -> str:
     memory there. Raises NoSnapshotError before the first snapshot.
     """
     warehouse.require_snapshot()
+    settings = Settings.read()
     if isinstance(warehouse.storage, ObjectStorage):
         return ""
     folder = Path(warehouse.location)
@@ -160,7 +262,7 @@ def build(warehouse: Warehouse) -> str:
         with duckdb.connect() as connection:
             connection.execute(f"attach {_quoted(str(fresh))} as views (storage_version {_quoted(STORAGE_VERSION)})")
             connection.execute("use views")
-            create(connection, warehouse)
+            create(connection, warehouse, settings)
             connection.execute("use memory; detach views")
         fresh.replace(target)
     except (OSError, duckdb.Error) as error:
@@ -171,19 +273,20 @@ def build(warehouse: Warehouse) -> str:
 def connect(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
     """A connection on which every view is there, in UTC. Raises NoSnapshotError before the first snapshot."""
     warehouse.require_snapshot()
+    settings = Settings.read()
     path = Path(warehouse.location) / DATABASE
     if not isinstance(warehouse.storage, ObjectStorage) and path.exists():
         with contextlib.suppress(duckdb.Error):  # It is no database, or of a DuckDB to come: it can be done without.
             connection = duckdb.connect(str(path), read_only=True)
             connection.execute("set TimeZone = 'UTC'")
-            if connection.execute("select * from raw.about").fetchall() == [_about(warehouse)]:
+            if connection.execute("select * from raw.about").fetchall() == [_about(warehouse, settings)]:
                 return connection
             connection.close()  # Of another version, or of a warehouse that was moved.
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
     if isinstance(warehouse.storage, ObjectStorage):
         _register(connection, warehouse.storage)
-    create(connection, warehouse)
+    create(connection, warehouse, settings)
     return connection
 
 
@@ -201,14 +304,14 @@ def query(warehouse: Warehouse, sql: str) -> pa.Table:
     raise AssertionError("unreachable")
 
 
-def create(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:
+def create(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, settings: Settings) -> None:
     """Creates every view on a connection, with comments."""
     connection.execute("create schema raw")
-    location, version = map(_quoted, _about(warehouse))
+    location, version = map(_quoted, _about(warehouse, settings))
     connection.execute(f"create view raw.about as select {location} as warehouse, {version} as views")
-    for table in TABLES:
-        connection.execute(f"create view raw.{table.name} as {_scan(table, warehouse.location)}")
-    for view in all_views():
+    for table in (*TABLES, PRICES):
+        connection.execute(f"create view raw.{table.name} as {_scan(table, warehouse)}")
+    for view in all_views(settings):
         if view.parameters:
             connection.execute(f"create macro {view.name}({', '.join(view.parameters)}) as table {view.query}")
             continue
@@ -224,20 +327,44 @@ def _columns(table: Table) -> dict[str, str]:
     }
 
 
-def _scan(table: Table, location: str) -> str:
+def _scan(table: Table, warehouse: Warehouse) -> str:
     """A scan of all files of a table with the contract's types, whatever the files or the path would suggest."""
-    columns = ", ".join(f"{c.name}::{_TYPES[c.type]} as {c.name}" for c in table.columns)
-    literal = re.sub(r"([*?\[])", r"[\1]", location)
+    ends = [_names(table, warehouse, newest) for newest in (False, True)]
+    there = frozenset.union(*ends)
+    columns = ", ".join(
+        f"{c.name if c.name in there else 'null'}::{_TYPES[c.type]} as {c.name}" for c in table.columns
+    )
+    if not there:  # DuckDB fails on a glob that matches no file.
+        return f"select {columns}, null::DATE as {HIVE_KEY} where false"
+    literal = re.sub(r"([*?\[])", r"[\1]", warehouse.location)
     pattern = _quoted(f"{literal}/{table.name}/*/*.parquet")
+    # By name, DuckDB opens every file before it reads one, and can leave none out: only where the contract has grown.
+    by_name = "" if ends[0] >= there else "union_by_name = true, "
     return (
-        f"select {columns}, {HIVE_KEY} from read_parquet({pattern}, union_by_name = true, "
+        f"select {columns}, {HIVE_KEY} from read_parquet({pattern}, {by_name}"
         f"hive_partitioning = true, hive_types = {{'{HIVE_KEY}': DATE}})"
     )
 
 
-def _about(warehouse: Warehouse) -> tuple[str, str]:
+def _names(table: Table, warehouse: Warehouse, newest: bool) -> frozenset[str]:
+    """The columns of a table's oldest or newest file; none where there is no file."""
+    for attempt in range(_ATTEMPTS):
+        path = warehouse.storage.end(table.name, newest)
+        if path is None:
+            return frozenset()
+        try:
+            with warehouse.storage.open(path) as source:
+                return frozenset(pq.read_schema(source).names)
+        except WarehouseError:  # It was superseded, and went between being listed and being opened.
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _about(warehouse: Warehouse, settings: Settings) -> tuple[str, str]:
     """Whose views a file holds: the warehouse's place, and a digest that changes whenever a view does."""
-    return warehouse.location, hashlib.sha256(repr([all_views(), TABLES]).encode()).hexdigest()[:16]
+    scans = [_scan(table, warehouse) for table in (*TABLES, PRICES)]
+    return warehouse.location, hashlib.sha256(repr([all_views(settings), scans]).encode()).hexdigest()[:16]
 
 
 def _first(error: Exception) -> str:
@@ -254,11 +381,6 @@ def _register(connection: duckdb.DuckDBPyConnection, storage: ObjectStorage) -> 
         protocol = "s3"
 
     connection.register_filesystem(S3(storage.files))
-
-
-def _sql_folder() -> Traversable:
-    packaged = resources.files("pipeline") / "sql"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "sql"
 
 
 def _unwrap(text: str) -> str:

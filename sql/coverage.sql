@@ -20,7 +20,7 @@
 --   windows_seen: of those, windows in which it was seen
 --   gaps: of those, windows in which it was not: the look failed, there was none, or there is no snapshot
 
-with looks as materialized (
+with looks as (
     select
         account_id,
         region,

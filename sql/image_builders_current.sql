@@ -9,7 +9,7 @@
 --   last_look_status: how that went
 --   is_last_look_failed: whether that look failed, so that the row tells of an earlier one
 
-with looks as materialized (
+with looks as (
     select
         snapshot_id,
         account_id,

@@ -86,10 +86,13 @@ class Looker:
     warehouse: Warehouse
     cadence: str = "daily"
     patience: Patience = field(default_factory=lambda: Patience(1, 0))
+    tags: bool = False
 
     def extract(self, *regions: str, **selection: Any) -> Extracted:
         access = Access(aws.new_session())
-        sweep = Sweep(access, self.sandbox.clock.now, Selection(**selection), self.patience, 4, "run-1")
+        sweep = Sweep(
+            access, self.sandbox.clock.now, Selection(**selection), self.patience, 4, "run-1", tags=self.tags
+        )
         with self.warehouse.stage("run-1-0") as (stream, sink):
             rows = sweep.run([target(r) for r in regions or ("us-east-1",)], sink)
         return Extracted(rows, stream)
@@ -170,3 +173,6 @@ class OneEach:
 
     def builders(self, account_id: str, region: str, at: datetime) -> list[dict[str, Any]]:
         return [builder(f"of-{account_id}", region, account_id)]
+
+    def tags(self, account_id: str, region: str, at: datetime) -> dict[str, dict[str, str]]:
+        return {}

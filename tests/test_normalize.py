@@ -19,7 +19,7 @@ Tables = dict[str, pa.Table]
 
 def tables_of(*builders: dict[str, Any]) -> Tables:
     body = json.dumps({"ImageBuilders": builders}).encode()
-    return normalize(looked([(target(), pages.read(body), NOON)]), "snapshot")
+    return normalize(looked([(target(), pages.read(body), NOON, None)]), "snapshot")
 
 
 def test_a_builder_becomes_a_row_and_its_lists_rows_of_their_own() -> None:

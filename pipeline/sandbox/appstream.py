@@ -66,9 +66,11 @@ class AppStream:
         self._lock = threading.Lock()
 
     def serves(self, environ: dict[str, Any]) -> bool:
-        """Whether a request is for this service, rather than for another one of the same endpoint."""
+        """Whether a request is for this listing, rather than for tags or another service of the same endpoint."""
         prefix = self._target.partition(".")[0]
         target, path = str(environ.get("HTTP_X_AMZ_TARGET", "")), str(environ.get("PATH_INFO", ""))
+        if target.endswith(".ListTagsForResource"):
+            return False
         return target.startswith(f"{prefix}.") or path.startswith(f"/service/{prefix}/")
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

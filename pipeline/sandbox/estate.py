@@ -24,6 +24,7 @@ _INSTANCES = (
     "stream.graphics.g4dn.xlarge",
 )
 _LIVES = ("forgotten", "office", "office", "office", "stopped", "stopped", "failing", "young", "doomed")
+_TEAMS = ("cad", "gis", "it", None)
 _AGENTS = ("03-14-2026", "06-24-2026", "09-17-2026", "11-02-2026")
 
 
@@ -34,15 +35,23 @@ class Estate(Protocol):
         """The builders of a target at a moment, in the order in which they are listed."""
         ...
 
+    def tags(self, account_id: str, region: str, at: datetime) -> dict[str, dict[str, str]]:
+        """The tags of a target's builders at a moment, by ARN; those without any may be left out."""
+        ...
+
 
 class FixedEstate:
     """Builders that are given, by account and region; they do not change by themselves."""
 
     def __init__(self, builders: dict[tuple[str, str], Sequence[ImageBuilder]] | None = None) -> None:
         self.by_target = builders or {}
+        self.tags_by_arn: dict[str, dict[str, str]] = {}
 
     def builders(self, account_id: str, region: str, at: datetime) -> Sequence[ImageBuilder]:
         return self.by_target.get((account_id, region), ())
+
+    def tags(self, account_id: str, region: str, at: datetime) -> dict[str, dict[str, str]]:
+        return {arn: tags for arn, tags in self.tags_by_arn.items() if arn.split(":")[3:5] == [region, account_id]}
 
 
 class SeededEstate:
@@ -54,6 +63,15 @@ class SeededEstate:
     def builders(self, account_id: str, region: str, at: datetime) -> list[ImageBuilder]:
         made = (self._builder(account_id, region, number, at) for number in range(self._per_target))
         return [builder for builder in made if builder is not None]
+
+    def tags(self, account_id: str, region: str, at: datetime) -> dict[str, dict[str, str]]:
+        found = {}
+        for builder in self.builders(account_id, region, at):
+            chance = random.Random(f"{self._seed}/tags/{builder['Arn']}")
+            team = chance.choice(_TEAMS)
+            if team:  # Some are nobody's.
+                found[builder["Arn"]] = {"Owner": team, "CostCenter": f"{4000 + _TEAMS.index(team)}"}
+        return found
 
     def _builder(self, account_id: str, region: str, number: int, at: datetime) -> ImageBuilder | None:
         chance = random.Random(f"{self._seed}/{account_id}/{region}/{number}")

@@ -18,6 +18,10 @@ from pipeline.sandbox.faults import ERRORS, Fault, Reply, cut, error
 
 _SCOPE = re.compile(r"Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
 _HANDED_OUT = re.compile(rb"<(AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)<")
+_PREFIXES = {"tagging": "tag"}
+"""What IAM calls services that sign under another name."""
+_JSON = ("organizations", "tagging", "pricing", "appstream")
+"""Services that speak AWS JSON 1.1."""
 _WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
@@ -63,7 +67,7 @@ class Front:
         role = asked["RoleArn"][0] if operation == "AssumeRole" else None
         account_id = role.split(":")[4] if role else self.account_of(key)
         with self._lock:
-            self.log.append(Asked(self.account_of(key), f"{service}:{operation}"))
+            self.log.append(Asked(self.account_of(key), f"{_PREFIXES.get(service, service)}:{operation}"))
             struck = [f for f in self.faults if f.strikes(account_id, region, 1, service)]
         refusal = self._refusal(service, operation, key, role, asked)
         if refusal is None and operation == "DescribeRegions" and account_id in self.enabled:
@@ -132,7 +136,7 @@ def _changed(fault: Fault, reply: Reply | None, service: str, operation: str) ->
 
 def _error(service: str, status: int, code: str, message: str) -> Reply:
     """An error in the protocol of the service."""
-    if service == "organizations":
+    if service in _JSON:
         return error(status, code, message, "Message")
     if service == "ec2":
         body = f"<Response><Errors><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></Errors>"

@@ -22,6 +22,7 @@ from pipeline.sandbox.appstream import AppStream
 from pipeline.sandbox.estate import Estate, SeededEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.front import Front
+from pipeline.sandbox.services import Services
 
 ACCOUNT = "123456789012"
 """The account of any access key that moto's STS did not hand out: moto's default."""
@@ -68,8 +69,9 @@ class Sandbox:
             list(faults),
         )
         moto = DomainDispatcherApplication(create_backend_app)
+        self.services = Services(moto, lambda: self.appstream.estate, self.clock.now, get_account_id_from)
         self.front = Front(
-            moto,
+            self.services,
             get_account_id_from,
             self.appstream.faults,
             enabled=self.appstream.enabled,

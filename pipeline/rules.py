@@ -1,0 +1,114 @@
+"""What the views take from settings: the rules of `findings` with their thresholds, owner tags, billed states.
+
+sql/rules.yaml has the defaults; findings.yaml, or the file that IMAGE_BUILDERS_FINDINGS names, what a user changes.
+What a rule looks at is in sql/findings.sql.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import AfterValidator, Field
+
+from pipeline.keys import Keys, Step, read_keys
+from pipeline.sql_folder import sql_folder
+
+DEFAULT_FILE = "findings.yaml"
+
+Severity = Literal["low", "medium", "high"]
+Check = Literal["warn", "error", "off"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of `findings`: its title, how bad a failure is, its threshold and unit if it has one, who says so.
+
+    `check` is what its asset check says of a failure.
+    """
+
+    name: str
+    title: str
+    severity: str
+    source: str
+    threshold: float | None
+    unit: str | None
+    check: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings, merged: the rules that are in force, and what else the views take from here."""
+
+    rules: tuple[Rule, ...]
+    owner_tags: tuple[str, ...]
+    billed_states: tuple[str, ...]
+    checks: str
+
+
+def _rule_names(given: dict[str, RuleKeys]) -> dict[str, RuleKeys]:
+    for name in given:
+        if name not in _defaults()["rules"]:
+            raise ValueError(f"there is no rule {name}; the rules are {', '.join(_defaults()['rules'])}")
+    return given
+
+
+class RuleKeys(Keys):
+    """What may be changed of a rule."""
+
+    enabled: bool = True
+    severity: Severity | None = None
+    threshold: Annotated[float, Field(gt=0)] | None = None
+    checks: Check | None = None
+
+
+class RulesFile(Keys):
+    """findings.yaml, validated."""
+
+    owner_tags: list[str] | None = None
+    billed_states: list[str] | None = None
+    checks: Check | None = None
+    rules: Annotated[dict[str, RuleKeys], AfterValidator(_rule_names)] = {}
+
+
+def read_rules(environ: Mapping[str, str] = os.environ) -> Rules:
+    """The rules in force. Raises ConfigurationError for a file that cannot be, with the place and the fix."""
+    given = read_keys(RulesFile, environ, "IMAGE_BUILDERS_FINDINGS", DEFAULT_FILE, _keys_at)
+    defaults = _defaults()
+    checks = given.checks or defaults["checks"]
+    rules = []
+    for name, known in defaults["rules"].items():
+        own = given.rules.get(name, RuleKeys())
+        if own.enabled:
+            threshold = known.get("threshold") if own.threshold is None else own.threshold
+            rules.append(
+                Rule(
+                    name,
+                    known["title"],
+                    own.severity or known["severity"],
+                    known["source"],
+                    None if threshold is None else float(threshold),
+                    known.get("unit"),
+                    own.checks or checks,
+                )
+            )
+    return Rules(
+        tuple(rules),
+        tuple(given.owner_tags or defaults["owner_tags"]),
+        tuple(given.billed_states or defaults["billed_states"]),
+        checks,
+    )
+
+
+@cache
+def _defaults() -> dict[str, dict[str, dict[str, str]]]:
+    read: dict[str, dict[str, dict[str, str]]] = yaml.safe_load((sql_folder() / "rules.yaml").read_text("utf-8"))
+    return read
+
+
+def _keys_at(steps: Sequence[Step]) -> list[str]:
+    return list((RuleKeys if len(steps) > 1 else RulesFile).model_fields)

@@ -1,0 +1,21 @@
+"""Where sql/ is: in the repository, or in an installed package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+
+def sql_folder() -> Traversable:
+    """The folder of views, data tests, questions and rules."""
+    packaged = resources.files("pipeline") / "sql"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "sql"
+
+
+def sql_files(folder: str = "") -> dict[str, Traversable]:
+    """The .sql files of a folder below it, by name without the ending, in order."""
+    place = sql_folder() / folder if folder else sql_folder()
+    return {
+        p.name.removesuffix(".sql"): p for p in sorted(place.iterdir(), key=lambda p: p.name) if p.name.endswith(".sql")
+    }

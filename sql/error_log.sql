@@ -1,0 +1,52 @@
+-- Every error that an image builder has ever told, once, with when it was seen.
+--
+-- Grain: one row per image builder, error code, message and moment of the error.
+-- Columns:
+--   account_id: the AWS account
+--   region: the AWS region
+--   arn: the image builder
+--   error_code: the error's code
+--   error_message: the error's message
+--   error_timestamp: when the error occurred, as AWS says
+--   first_seen_at: when a look saw it first
+--   last_seen_at: when a look saw it last
+--   snapshots: snapshots that have it
+--   is_current: whether the image builder still tells it, as far as we could look
+
+with seen as (
+    select
+        errors.account_id,
+        errors.region,
+        errors.arn,
+        errors.error_code,
+        errors.error_message,
+        errors.error_timestamp,
+        min(builders.observed_at) as first_seen_at,
+        max(builders.observed_at) as last_seen_at,
+        count(distinct errors.snapshot_id) as snapshots
+    from image_builder_errors as errors
+    join image_builders as builders
+        on errors.snapshot_id = builders.snapshot_id and errors.arn = builders.arn
+    group by
+        errors.account_id,
+        errors.region,
+        errors.arn,
+        errors.error_code,
+        errors.error_message,
+        errors.error_timestamp
+)
+
+select
+    seen.account_id,
+    seen.region,
+    seen.arn,
+    seen.error_code,
+    seen.error_message,
+    seen.error_timestamp,
+    seen.first_seen_at,
+    seen.last_seen_at,
+    seen.snapshots,
+    coalesce(current_builders.observed_at = seen.last_seen_at, false) as is_current
+from seen
+left join image_builders_current as current_builders
+    on seen.arn = current_builders.arn

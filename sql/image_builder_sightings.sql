@@ -1,0 +1,53 @@
+-- Every time that an image builder was seen, with what the looks before and after could have seen: what history,
+-- changes and spans are made of.
+--
+-- Grain: one row per image builder per snapshot.
+-- Columns:
+--   image_builders.*: as there
+--   complete_no: how many complete looks there were at its target up to this one
+--   completes_before: how many of them came before it; if they are more than the complete_no of the builder's earlier
+--     sighting, a complete look between the two did not see it
+--   previous_complete_at: when the last complete look before this one ended
+--   next_complete_at: when the first complete look after this one ended
+
+with looks as (
+    select
+        snapshot_id,
+        account_id,
+        region,
+        cast(count(case when complete then 1 end) over upto as integer) as complete_no,
+        cast(count(case when complete then 1 end) over earlier as integer) as completes_before,
+        max(case when complete then observed_at end) over earlier as previous_complete_at,
+        min(case when complete then observed_at end) over later as next_complete_at
+    from extracts
+    where status = 'ok'
+    window
+        upto as (
+            partition by account_id, region
+            order by window_start, window_end
+            rows between unbounded preceding and current row
+        ),
+        earlier as (
+            partition by account_id, region
+            order by window_start, window_end
+            rows between unbounded preceding and 1 preceding
+        ),
+        later as (
+            partition by account_id, region
+            order by window_start, window_end
+            rows between 1 following and unbounded following
+        )
+)
+
+select
+    image_builders.*,
+    looks.complete_no,
+    looks.completes_before,
+    looks.previous_complete_at,
+    looks.next_complete_at
+from looks
+join raw.image_builders
+    on
+        looks.snapshot_id = image_builders.snapshot_id
+        and looks.region = image_builders.region
+        and looks.account_id = image_builders.account_id

@@ -1,0 +1,233 @@
+-- What running cost: the stretches of running_spans cut into UTC days and priced, with the least and the most that it
+-- can have been. Only time since the first look at a target counts. What has no known price is unpriced, not free. AWS's
+-- own rounding, discounts and credits are not in it.
+--
+-- Grain: one row per image builder, UTC day, instance type, operating system and volume size with which it ran.
+-- Columns:
+--   cost_date: the UTC day
+--   account_id: the AWS account
+--   region: the AWS region
+--   arn: the image builder
+--   name: its name
+--   owner: its owner, if its tags name one
+--   instance_type: the instance type
+--   platform: the operating system, in AppStream's words
+--   operating_system: the operating system, in the price list's words; Windows 10 and 11 bill as BYOL
+--   hours_low: the least it can have run that day
+--   hours_high: the most it can have run that day
+--   is_priced: whether the price of an hour is known
+--   price_source: file or aws; null where no price is known
+--   usd_per_hour: the price of an hour; null where none is known
+--   usd_low: the least that the instance can have cost; null where no price is known
+--   usd_high: the most that the instance can have cost; null where no price is known
+--   extra_volume_gb: what the root volume has above the 200 GB that are included
+--   usd_per_gb_month: the price of a GB of it for a month of 730 hours; null where none is known
+--   volume_usd_low: the least that it can have cost beside the instance; null where no price is known
+--   volume_usd_high: the most that it can have cost beside the instance; null where no price is known
+
+with newest as (
+    select max(coalesce(later_observed_at, observed_at)) as look_at
+    from extracts
+),
+
+first_looks as (
+    select
+        account_id,
+        region,
+        min(observed_at) as look_at
+    from extracts
+    where status = 'ok'
+    group by
+        account_id,
+        region
+),
+
+spans as (
+    select
+        spans.account_id,
+        spans.region,
+        spans.arn,
+        spans.name,
+        spans.owner,
+        spans.instance_type,
+        spans.platform,
+        spans.volume_gb,
+        spans.first_seen_at,
+        spans.last_seen_at,
+        case
+            when spans.started_after > first_looks.look_at then spans.started_after
+            when first_looks.look_at > spans.first_seen_at then spans.first_seen_at
+            else first_looks.look_at
+        end as started_after,
+        coalesce(spans.ended_before, newest.look_at) as ended_before
+    from running_spans as spans
+    join first_looks
+        on
+            spans.account_id = first_looks.account_id
+            and spans.region = first_looks.region
+    cross join newest
+),
+
+days as (
+    select
+        spans.*,
+        cast(days.day as date) as cost_date,
+        cast(days.day as timestamptz) as day_start,
+        cast(days.day as timestamptz) + interval 1 day as day_end
+    from spans
+    cross join
+        unnest(generate_series(cast(spans.started_after as date), cast(spans.ended_before as date), interval 1 day))
+            as days (day)
+),
+
+parts as (
+    select
+        *,
+        date_diff(
+            'second',
+            date_trunc('second', greatest(first_seen_at, day_start)),
+            date_trunc('second', least(last_seen_at, day_end))
+        ) as seconds_low,
+        date_diff(
+            'second',
+            date_trunc('second', greatest(started_after, day_start)),
+            date_trunc('second', least(ended_before, day_end))
+        ) as seconds_high
+    from days
+),
+
+-- Two stretches of one day may both claim the time between their looks: a day has 24 hours all the same.
+ran as (
+    select
+        cost_date,
+        account_id,
+        region,
+        arn,
+        name,
+        owner,
+        instance_type,
+        platform,
+        case
+            when platform in ('WINDOWS_10', 'WINDOWS_11') then 'BYOL'
+            when platform like 'WINDOWS%' then 'Windows'
+            when platform like 'AMAZON%' then 'Amazon Linux'
+            when platform like 'RHEL%' then 'RHEL'
+            when platform like 'ROCKY%' then 'Rocky Linux'
+            when platform like 'UBUNTU%' then 'Ubuntu Pro'
+            else platform
+        end as operating_system,
+        volume_gb,
+        greatest(sum(greatest(seconds_low, 0)), 0) / 3600.0 as hours_low,
+        least(sum(greatest(seconds_high, 0)), 86400) / 3600.0 as hours_high
+    from parts
+    group by
+        cost_date,
+        account_id,
+        region,
+        arn,
+        name,
+        owner,
+        instance_type,
+        platform,
+        volume_gb
+    having sum(greatest(seconds_high, 0)) > 0
+),
+
+kinds as (
+    select distinct
+        region,
+        instance_type,
+        operating_system,
+        cost_date
+    from ran
+),
+
+-- The user's file wins over AWS's list, and what names more over what names less.
+offers as (
+    select
+        kinds.*,
+        prices.usd,
+        prices.source,
+        row_number() over (
+            partition by kinds.region, kinds.instance_type, kinds.operating_system, kinds.cost_date
+            order by
+                prices.source desc,
+                case when prices.instance_type = '*' then 1 else 0 end,
+                case when prices.region = '*' then 1 else 0 end,
+                case when prices.operating_system = '*' then 1 else 0 end
+        ) as rank
+    from kinds
+    join prices
+        on
+            prices.unit = 'hour'
+            and (prices.instance_type = '*' or prices.instance_type = kinds.instance_type)
+            and (prices.region = '*' or prices.region = kinds.region)
+            and (prices.operating_system = '*' or prices.operating_system = kinds.operating_system)
+            and (prices.valid_from is null or prices.valid_from <= kinds.cost_date)
+            and (prices.valid_to is null or prices.valid_to > kinds.cost_date)
+),
+
+volume_offers as (
+    select
+        kinds.region,
+        kinds.cost_date,
+        prices.usd,
+        row_number() over (
+            partition by kinds.region, kinds.cost_date
+            order by
+                prices.source desc,
+                case when prices.region = '*' then 1 else 0 end
+        ) as rank
+    from (
+        select distinct
+            region,
+            cost_date
+        from kinds
+    ) as kinds
+    join prices
+        on
+            prices.unit = 'gb-month'
+            and (prices.region = '*' or prices.region = kinds.region)
+            and (prices.valid_from is null or prices.valid_from <= kinds.cost_date)
+            and (prices.valid_to is null or prices.valid_to > kinds.cost_date)
+)
+
+select
+    ran.cost_date,
+    ran.account_id,
+    ran.region,
+    ran.arn,
+    ran.name,
+    ran.owner,
+    ran.instance_type,
+    ran.platform,
+    ran.operating_system,
+    ran.hours_low,
+    ran.hours_high,
+    offers.usd is not null as is_priced,
+    offers.source as price_source,
+    offers.usd as usd_per_hour,
+    ran.hours_low * offers.usd as usd_low,
+    ran.hours_high * offers.usd as usd_high,
+    case
+        when ran.volume_gb > 200 then ran.volume_gb - 200
+        else 0
+    end as extra_volume_gb,
+    volume_offers.usd as usd_per_gb_month,
+    ran.hours_low * volume_offers.usd / 730 * case when ran.volume_gb > 200 then ran.volume_gb - 200 else 0 end
+        as volume_usd_low,
+    ran.hours_high * volume_offers.usd / 730 * case when ran.volume_gb > 200 then ran.volume_gb - 200 else 0 end
+        as volume_usd_high
+from ran
+left join offers
+    on
+        ran.region = offers.region
+        and ran.instance_type = offers.instance_type
+        and ran.operating_system = offers.operating_system
+        and ran.cost_date = offers.cost_date
+        and offers.rank = 1
+left join volume_offers
+    on
+        ran.region = volume_offers.region
+        and ran.cost_date = volume_offers.cost_date
+        and volume_offers.rank = 1
