@@ -1,4 +1,4 @@
-"""The snapshot as a graph of assets (plan → extract, one step a shard → publish), and the views over it.
+"""The snapshot as a graph of assets: plan → extract, one step a shard → publish.
 
 Dagster's side of the job only: what is done, the modules it calls do.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from pipeline import targets, views
+from pipeline import targets
 from pipeline.appstream import Selection
 from pipeline.contract import EXTRACTS, TABLES, Table
 from pipeline.errors import (
@@ -32,7 +32,6 @@ from pipeline.windows import Window
 
 GROUP = "image_builders"
 SNAPSHOT = "snapshot"
-VIEWS = "views"
 PREVIEW_ROWS = 10
 COVERAGE_ROWS = 500
 STEP_RETRIES, STEP_RETRY_SECONDS = 2, 10
@@ -113,8 +112,8 @@ def tried_again() -> Iterator[None]:
 
 def build_assets(
     cadence: str, partitions: Windows, shards: int = 1, has_workers: bool = False
-) -> list[dg.AssetsDefinition]:
-    """The tables as one graph-backed set, and the views that depend on them.
+) -> dg.AssetsDefinition:
+    """The tables as one graph-backed set.
 
     `shards` is how many there are where a run says nothing, `has_workers` whether steps have processes of their own.
     """
@@ -220,23 +219,7 @@ def build_assets(
         outs = publish(plan().map(extract).collect())
         return {t.name: getattr(outs, t.name) for t in TABLES}
 
-    @dg.asset(
-        name=VIEWS,
-        deps=[t.name for t in TABLES],
-        partitions_def=partitions,
-        group_name=GROUP,
-        kinds={"duckdb"},
-        description="The DuckDB views over the warehouse, in a file of their own, swapped in whole.",
-    )
-    def build_views(warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
-        with told():
-            path = views.build(warehouse.open())
-        listed = [{"view": v.name, "what it tells": v.purpose, "grain": v.grain} for v in views.all_views()]
-        return dg.MaterializeResult(
-            metadata={"views": dg.MetadataValue.md(to_markdown(listed)), "path": path or "in memory (object store)"}
-        )
-
-    return [snapshot, build_views]
+    return snapshot
 
 
 def _metadata(home: Warehouse, published: Published, table: Table, extracted: list[Extracted]) -> dict[str, Any]:

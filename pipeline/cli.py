@@ -5,6 +5,7 @@ Heavy modules are imported by the command that needs them, so that a typing erro
 
 from __future__ import annotations
 
+import difflib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,7 +39,13 @@ Settings are environment variables:
   IMAGE_BUILDERS_WAREHOUSE  the warehouse, a folder or s3:// URI  [warehouse]
   IMAGE_BUILDERS_TARGETS    the targets file  [targets.yaml if it is there]
   IMAGE_BUILDERS_CADENCE    daily or hourly windows  [daily]
-  IMAGE_BUILDERS_SCHEDULE   on: Dagster's schedule runs by itself  [off]
+  IMAGE_BUILDERS_TAGS       on: the image builders' tags are asked for too  [off]
+  IMAGE_BUILDERS_FINDINGS   rules and thresholds  [findings.yaml if it is there]
+  IMAGE_BUILDERS_PRICES     prices of your own, a CSV file  [prices.csv if it is there]
+  IMAGE_BUILDERS_QUESTIONS  a folder of saved questions  [questions if it is there]
+  IMAGE_BUILDERS_SLACK_WEBHOOK, IMAGE_BUILDERS_WEBHOOK  where Dagster's sensor tells what is wrong
+  IMAGE_BUILDERS_ALERT_SEVERITY  low, medium or high: from which findings are told  [low]
+  IMAGE_BUILDERS_SCHEDULE   on: Dagster's schedules run by themselves  [off]
   IMAGE_BUILDERS_EXECUTOR   in_process, multiprocess, celery or k8s  [in_process]
   IMAGE_BUILDERS_EXECUTOR_CONFIG  the executor's settings, a YAML file
   IMAGE_BUILDERS_SHARDS     steps that a run's targets are split into  [1]
@@ -195,14 +203,105 @@ def doctor(regions: Sequence[str], form: str) -> None:
 
 
 @main.command()
-@click.argument("sql")
+@click.argument("sql", required=False)
 @_form
-def query(sql: str, form: str) -> None:
-    """Ask the views a question in DuckDB's SQL. `show tables` lists them, `describe coverage` tells of one."""
+@click.option("--list", "is_list", is_flag=True, help="List the views and the saved questions.")
+@click.option("--describe", metavar="VIEW", help="Tell what a view is for, and what each of its columns means.")
+def query(sql: str | None, form: str, is_list: bool, describe: str | None) -> None:
+    """Ask the views a question in DuckDB's SQL, or a saved one: @NAME.
+
+    Saved questions are .sql files; your own are in ./questions, or where IMAGE_BUILDERS_QUESTIONS says.
+    """
     from pipeline import views
     from pipeline.warehouse import Warehouse
 
-    _print(views.query(Warehouse(warehouse_location()), sql), form)
+    if [sql is not None, is_list, describe is not None].count(True) != 1:
+        raise click.UsageError("Give one of: SQL, @NAME of a saved question, --list, --describe VIEW.")
+    if is_list:
+        _list(form)
+    elif describe is not None:
+        _describe(describe, form)
+    else:
+        assert sql is not None
+        if sql.startswith("@"):
+            from pipeline.questions import question
+
+            sql = question(sql[1:]).query
+        _print(views.query(Warehouse(warehouse_location()), sql), form)
+
+
+def _list(form: str) -> None:
+    from pipeline import views
+    from pipeline.questions import questions
+
+    rows = [(f"{v.name}({', '.join(v.parameters)})" if v.parameters else v.name, v.purpose) for v in views.all_views()]
+    rows += [(f"@{question.name}", question.text) for question in questions().values()]
+    _print_rows(("name", "what it tells"), rows, form)
+
+
+def _describe(name: str, form: str) -> None:
+    from pipeline import views
+
+    known = {view.name: view for view in views.all_views()}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}?" if near else "`image-builders query --list` tells which there are."
+        raise ConfigurationError(f"There is no view {name}; {hint}")
+    view = known[name]
+    if form == "table":
+        click.echo(f"{view.name}: {view.purpose}\nGrain: {view.grain}\n")
+    _print_rows(("column", "what it means"), list(view.columns.items()), form)
+
+
+@main.command()
+@click.option(
+    "--output",
+    "-o",
+    default="report.html",
+    show_default=True,
+    type=click.Path(dir_okay=False),
+    help="The file to write; - for standard output.",
+)
+def report(output: str) -> None:
+    """Write the report: one HTML page on the estate, its coverage, cost, changes and findings. It needs no network."""
+    from pipeline import report as page
+    from pipeline.warehouse import Warehouse
+
+    made = page.render(Warehouse(warehouse_location()))
+    if output == "-":
+        click.echo(made)
+        return
+    page.write(Path(output), made)
+    click.echo(f"Wrote {output}")
+
+
+@main.command()
+def prices() -> None:
+    """Ask AWS what image builders cost, and keep the answer in the warehouse, through Dagster.
+
+    AWS's price list is the same for everybody; prices of your own go into prices.csv, or where IMAGE_BUILDERS_PRICES
+    says, and win.
+    """
+    from pipeline.storage import open_storage
+
+    open_storage(warehouse_location()).check()
+    from pipeline.definitions import build_definitions
+    from pipeline.runs import run_prices
+
+    count = run_prices(build_definitions(), warehouse_location())
+    click.echo(f"Kept {count:,} prices in {warehouse_location()}")
+
+
+@main.command()
+@click.option("--dialect", type=click.Choice(["spark", "trino"]), required=True, help="Whose SQL to print.")
+def sql(dialect: Any) -> None:
+    """Print the statements that make the views in another engine, over the same files. Sessions are to be in UTC."""
+    from pipeline import engines, views
+    from pipeline.warehouse import Warehouse
+
+    warehouse = Warehouse(warehouse_location())
+    warehouse.require_snapshot()
+    click.echo("\n\n".join(f"{statement};" for statement in engines.script(dialect, warehouse, views.Settings.read())))
 
 
 @main.command()

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline import printing, views
+from pipeline import printing, questions, report, views
 from pipeline.definitions import build_definitions
 from pipeline.errors import ConfigurationError
 from pipeline.resources import ClockResource, WarehouseResource
-from pipeline.runs import run
+from pipeline.runs import run, run_prices
 from pipeline.sandbox.estate import SeededEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT, CONTROL, Clock, Sandbox
@@ -33,38 +33,8 @@ MARK = ".demo"
 HOUR = 15
 """The hour of past days at which the demo looks, UTC: people are at work then."""
 
-QUESTIONS = (
-    (
-        "What is there now, and how much of it is running?",
-        """select region, count(*) as builders, count(*) filter (state = 'RUNNING') as running,
-    count(*) filter (not is_imdsv1_disabled) as allow_imdsv1,
-    bool_or(is_last_look_failed) as last_look_failed
-from image_builders_current group by region order by region""",
-    ),
-    (
-        "Which builders were running every time we looked this week?",
-        """select region, name, instance_type, count(*) as times_seen
-from image_builders group by all
-having count(*) = count(*) filter (state = 'RUNNING') and count(*) > 4
-order by region, name limit 5""",
-    ),
-    (
-        "Where could we not look, and when?",
-        """select snapshot_date, region, status, error_message
-from extracts where status <> 'ok' order by snapshot_date, region""",
-    ),
-    (
-        "How well is each target covered?",
-        """select region, last_status, last_success_at, windows, windows_seen, gaps, builders
-from coverage order by region""",
-    ),
-    (
-        "Which builders were there three days ago and are gone now?",
-        """select b.region, b.name, b.state, b.observed_at as last_seen_at
-from image_builders_as_of(now() - interval 3 day) as b
-anti join image_builders_current using (arn) order by b.region, b.name""",
-    ),
-)
+QUESTIONS = ("estate-today", "running-all-week", "cost-by-owner", "findings-by-rule", "not-seen")
+"""The saved questions that the demo asks."""
 
 
 class SandboxClock(ClockResource):
@@ -82,10 +52,28 @@ def run_demo(location: str, days: int, tell: Callable[[str], None]) -> None:
 
     Raises ConfigurationError when the warehouse holds anything but an earlier demo.
     """
-    _make_room(location)
-    now = datetime.now(UTC)
-    clock = Clock()
     started = time.monotonic()
+    warehouse = fill(location, days, datetime.now(UTC), tell)
+    report.write(Path(location) / report.FILE, report.render(warehouse))
+    tell(f"\nDone in {time.monotonic() - started:.0f} s. Questions, in SQL:")
+    saved = questions.questions({"IMAGE_BUILDERS_QUESTIONS": ""})
+    for name in QUESTIONS:
+        asked = saved[name]
+        answer = printing.as_text(views.query(warehouse, asked.query))
+        tell(f"\n{asked.text}\n\n{_indented(asked.query)}\n\n{_indented(answer)}")
+    tell(
+        f"\nMore questions:  {_command()} query --list\n"
+        f'Ask your own:    {_command()} query "from image_builders_current"\n'
+        f"Look at it:      {location}/{report.FILE}\n"
+        f"Or open it:      duckdb {location}/{views.DATABASE}\n"
+        f'Or load it:      pandas.read_parquet("{location}/image_builders")'
+    )
+
+
+def fill(location: str, days: int, now: datetime, tell: Callable[[str], None]) -> Warehouse:
+    """Fills the warehouse with `days` daily snapshots of the sandbox, the last of `now`, with prices and tags."""
+    _make_room(location)
+    clock = Clock()
     with Sandbox(SeededEstate(now - timedelta(days=days)), clock) as sandbox:
         sandbox.take_over(os.environ)
         definitions = build_definitions(
@@ -93,6 +81,9 @@ def run_demo(location: str, days: int, tell: Callable[[str], None]) -> None:
             clock=SandboxClock(url=sandbox.url),
             warehouse=WarehouseResource(location=location),
         )
+        os.environ["IMAGE_BUILDERS_TAGS"] = "on"
+        clock.set(now - timedelta(days=days))
+        run_prices(definitions, location)
         tell(f"An AWS on loopback at {sandbox.url}, a warehouse in {location}/, {days} daily windows:\n")
         for day in range(days - 1, -1, -1):
             then = (now - timedelta(days=day)).replace(hour=HOUR, minute=0, second=0, microsecond=0)
@@ -108,14 +99,7 @@ def run_demo(location: str, days: int, tell: Callable[[str], None]) -> None:
             tell(
                 f"  {key}  {told['targets_seen']} of {told['targets']} targets seen, {told['builders']} builders{note}"
             )
-    tell(f"\nDone in {time.monotonic() - started:.0f} s. Questions, in SQL:")
-    for question, sql in QUESTIONS:
-        tell(f"\n{question}\n\n{_indented(sql)}\n\n{_indented(printing.as_text(views.query(warehouse, sql)))}")
-    tell(
-        f'\nAsk your own:  {_command()} query "from image_builders_current"\n'
-        f"Or open it:    duckdb {location}/{views.DATABASE}\n"
-        f'Or load it:    pandas.read_parquet("{location}/image_builders")'
-    )
+    return warehouse
 
 
 def _faults(day: int) -> list[Fault]:

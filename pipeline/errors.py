@@ -38,6 +38,10 @@ class PricesError(ImageBuildersError):
     """AWS does not tell what image builders cost."""
 
 
+class AlertError(ImageBuildersError):
+    """Slack or a webhook does not take an alert; it is told again at the next tick."""
+
+
 class QueryError(ImageBuildersError):
     """DuckDB refuses the SQL."""
 

@@ -9,7 +9,15 @@ from pipeline.errors import ConfigurationError
 
 DEFAULT_WAREHOUSE = "warehouse"
 FOLDER = ".dagster"
-SETTINGS = "telemetry:\n  enabled: false\n# No dialog that asks for an e-mail address.\nnux:\n  enabled: false\n"
+SETTINGS = """telemetry:
+  enabled: false
+# No dialog that asks for an e-mail address.
+nux:
+  enabled: false
+# The policies that say how old an asset may be.
+freshness:
+  enabled: true
+"""
 
 
 def warehouse_location() -> str:

@@ -16,3 +16,14 @@ def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
 
 def _cell(value: Any) -> str:
     return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def to_bars(rows: Sequence[dict[str, Any]], width: int = 24) -> str:
+    """A table of a label and a number each, with a bar beside the number; the longest is of the given width."""
+    most = max((float(list(row.values())[1] or 0) for row in rows), default=0.0)
+    drawn = []
+    for row in rows:
+        label, number = row.items()
+        length = round(width * float(number[1] or 0) / most) if most else 0
+        drawn.append({label[0]: label[1], "": "█" * length, number[0]: number[1]})
+    return to_markdown(drawn)

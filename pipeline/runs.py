@@ -11,6 +11,7 @@ import dagster as dg
 from pipeline.contract import EXTRACTS
 from pipeline.errors import ConfigurationError, ImageBuildersError
 from pipeline.instance import prepare_home
+from pipeline.price_assets import JOB as PRICES_JOB
 from pipeline.redaction import redacted
 from pipeline.schedules import JOB
 
@@ -36,23 +37,38 @@ class RunFailedError(ImageBuildersError):
         self.exit_code = exit_code
 
 
-def run(definitions: dg.Definitions, partition_key: str, config: dict[str, Any], warehouse: str) -> Outcome:
-    """Runs the job for a window. Raises RunFailedError with the failed step's own sentence."""
+def run_prices(definitions: dg.Definitions, warehouse: str) -> int:
+    """Runs the job of the price list; returns how many prices there are. Raises RunFailedError."""
+    result = _execute(definitions, warehouse, PRICES_JOB)
+    made = [e.materialization.metadata for e in result.get_asset_materialization_events()]
+    if not result.success or not made:
+        raise _failed([e.step_failure_data for e in result.all_events if e.is_step_failure])
+    count: int = made[0]["dagster/row_count"].value  # type: ignore[assignment]
+    return count
+
+
+def _execute(definitions: dg.Definitions, warehouse: str, job: str, **options: Any) -> dg.ExecuteInProcessResult:
     prepare_home(warehouse)
+    run_config = options.pop("run_config", {}) | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            result = definitions.resolve_job_def(JOB).execute_in_process(
-                instance=instance,
-                partition_key=partition_key,
-                run_config={
-                    "ops": {"snapshot": {"config": config}},
-                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                },
-                raise_on_error=False,
+            return definitions.resolve_job_def(job).execute_in_process(
+                instance=instance, run_config=run_config, raise_on_error=False, **options
             )
         except dg.DagsterInvalidConfigError as error:
             raise ConfigurationError(" ".join(str(error).split())) from error
+
+
+def run(definitions: dg.Definitions, partition_key: str, config: dict[str, Any], warehouse: str) -> Outcome:
+    """Runs the job for a window. Raises RunFailedError with the failed step's own sentence."""
+    result = _execute(
+        definitions,
+        warehouse,
+        JOB,
+        partition_key=partition_key,
+        run_config={"ops": {"snapshot": {"config": config}}},
+    )
     committed = [
         e.materialization.metadata
         for e in result.get_asset_materialization_events()

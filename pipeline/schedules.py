@@ -1,12 +1,14 @@
 """The windows as Dagster's partitions, the job, and its schedule."""
 
+from datetime import timedelta
 from typing import TypeAlias
 
 import dagster as dg
 from dagster import DailyPartitionsDefinition, HourlyPartitionsDefinition
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from pipeline.windows import Window
+from pipeline.contract import PRICES
+from pipeline.windows import CADENCES, GRACE, Window
 
 JOB = "image_builders_snapshot"
 FIRST_WINDOW = {"daily": "2026-01-01", "hourly": "2026-01-01-00:00"}
@@ -28,7 +30,8 @@ def job() -> UnresolvedAssetJobDefinition:
     """Everything: the snapshot, its checks, the views."""
     return dg.define_asset_job(
         JOB,
-        dg.AssetSelection.all(),
+        # Prices have a job of their own: what they cost in calls and in refusals is no part of a snapshot.
+        dg.AssetSelection.all() - dg.AssetSelection.assets(PRICES.name),
         description="One snapshot of every image builder of every target, committed, checked, and behind the views.",
     )
 
@@ -48,3 +51,11 @@ def schedule(job: UnresolvedAssetJobDefinition, cadence: str, is_on: bool) -> dg
         return dg.RunRequest(partition_key=Window.at(cadence, context.scheduled_execution_time).key)
 
     return every_window
+
+
+def freshness(key: dg.AssetKey, cadence: str) -> dg.FreshnessPolicy:
+    """How old an asset may be: a window late is a warning, two are a failure; prices may be a month old."""
+    if key == dg.AssetKey(PRICES.name):
+        return dg.FreshnessPolicy.time_window(timedelta(days=60), warn_window=timedelta(days=30))
+    late = CADENCES[cadence] + GRACE
+    return dg.FreshnessPolicy.time_window(late + CADENCES[cadence], warn_window=late)

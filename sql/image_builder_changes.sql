@@ -375,8 +375,12 @@ sets as (
         field,
         arn,
         number,
-        array_to_string(list_sort(array_agg(distinct case when was_there then element end)), ', ') as from_value,
-        array_to_string(list_sort(array_agg(distinct case when is_there then element end)), ', ') as to_value
+        nullif(
+            array_to_string(list_sort(array_agg(distinct case when was_there then element end)), ', '), ''
+        ) as from_value,
+        nullif(
+            array_to_string(list_sort(array_agg(distinct case when is_there then element end)), ', '), ''
+        ) as to_value
     from elements_of_pairs
     group by
         field,

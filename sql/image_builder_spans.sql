@@ -150,13 +150,17 @@ select
     spans.started_after,
     spans.ended_before,
     spans.ended_before is null as is_open,
-    date_diff('second', date_trunc('second', spans.observed_at), date_trunc('second', spans.last_seen_at))
-    / 3600.0 as hours_low,
-    date_diff(
-        'second',
-        date_trunc('second', spans.started_after),
-        date_trunc('second', coalesce(spans.ended_before, newest.look_at))
-    )
-    / 3600.0 as hours_high
+    cast(
+        date_diff('second', date_trunc('second', spans.observed_at), date_trunc('second', spans.last_seen_at))
+        as double
+    ) / 3600 as hours_low,
+    cast(
+        date_diff(
+            'second',
+            date_trunc('second', spans.started_after),
+            date_trunc('second', coalesce(spans.ended_before, newest.look_at))
+        )
+        as double
+    ) / 3600 as hours_high
 from spans
 cross join newest

@@ -117,8 +117,8 @@ ran as (
             else platform
         end as operating_system,
         volume_gb,
-        greatest(sum(greatest(seconds_low, 0)), 0) / 3600.0 as hours_low,
-        least(sum(greatest(seconds_high, 0)), 86400) / 3600.0 as hours_high
+        cast(sum(greatest(seconds_low, 0)) as double) / 3600 as hours_low,
+        cast(least(sum(greatest(seconds_high, 0)), 86400) as double) / 3600 as hours_high
     from parts
     group by
         cost_date,

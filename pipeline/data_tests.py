@@ -1,0 +1,39 @@
+"""Data tests of the views: queries for the rows that should not be there, one a file in sql/tests.
+
+A file is named <view>.<test>.sql, and its first comment says what holds.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from pipeline.sql_folder import sql_files
+
+_FILE = re.compile(r"\A(?P<comment>(?:-- [^\n]*\n)+)\n(?P<query>.+?);?\s*\Z", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class DataTest:
+    """A query of a view's rows that fail, and the sentence that holds while there are none."""
+
+    view: str
+    name: str
+    holds: str
+    query: str
+
+
+@cache
+def data_tests() -> tuple[DataTest, ...]:
+    """Every data test. Raises ValueError for a file that does not begin with what holds."""
+    return tuple(_parse(name, path.read_text(encoding="utf-8")) for name, path in sql_files("tests").items())
+
+
+def _parse(stem: str, text: str) -> DataTest:
+    match = _FILE.match(text)
+    view, _, name = stem.partition(".")
+    if not match or not name:
+        raise ValueError(f"sql/tests/{stem}.sql is not <view>.<test>.sql, or does not begin with what holds")
+    holds = " ".join(line.removeprefix("--").strip() for line in match["comment"].splitlines())
+    return DataTest(view, name, holds, match["query"])

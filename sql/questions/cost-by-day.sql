@@ -1,0 +1,11 @@
+-- What did each day cost?
+
+select
+    cost_date,
+    round(sum(hours_low), 1) as hours_at_least,
+    round(sum(hours_high), 1) as hours_at_most,
+    round(sum(usd_low), 2) as usd_at_least,
+    round(sum(usd_high), 2) as usd_at_most
+from running_cost
+group by cost_date
+order by cost_date

@@ -1,0 +1,17 @@
+-- Which builders let the internet in, by AppStream's own network?
+
+select
+    region,
+    name,
+    state,
+    owner
+from findings
+join image_builders_current
+    using (arn, region, name)
+where
+    rule = 'default_internet_access'
+    and status = 'fail'
+order by
+    region,
+    name
+limit 8
