@@ -108,7 +108,8 @@ def snapshot(
 ) -> None:
     """Look at every target now, through Dagster, and commit what was seen to the window that is open.
 
-    --region and --name can be given more than once; names, sizes and tokens hold for each target.
+    --region and --name can be given more than once; names, sizes and tokens hold for each target. Tables and views are
+    ready when it ends; the checks of the views and the report in the warehouse are made by Dagster's whole job.
 
     \b
     Exit codes:
@@ -137,7 +138,7 @@ def snapshot(
         elsewhere = ("IMAGE_BUILDERS_EXECUTOR", "IMAGE_BUILDERS_SHARDS")
         environ = {name: value for name, value in os.environ.items() if not name.startswith(elsewhere)}
         definitions = build_definitions(environ, progress=_terminal_progress(report))
-        outcome = run(definitions, window.key, config, warehouse_location())
+        outcome = run(definitions, window.key, config, warehouse_location(), only_tables=True)
     for remark in outcome.remarks:
         click.echo(remark, err=True)
     _tell_snapshot(outcome.snapshot_id)

@@ -23,7 +23,7 @@ def of_view(name: str) -> dict[str, Sources]:
     A raw table counts as the committed table of its name.
     """
     view = next(v for v in views.all_views() if v.name == name)
-    nodes = lineage(None, _query(view), _schema(), dialect="duckdb", copy=False)
+    nodes = lineage(None, _query(view), _schema(), dialect="duckdb", copy=False, trim_selects=False)
     assert isinstance(nodes, dict)
     return {column: _sources(nodes[column]) for column in view.columns}
 

@@ -239,10 +239,9 @@ def _figures(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
 
 
 def _sheet(connection: duckdb.DuckDBPyConnection, name: str, title: str, note: str, sql: str) -> Sheet:
-    (counted,) = _ask(connection, f"select count(*) as n from ({sql})")
-    rows = _ask(connection, f"{sql} limit {MOST_ROWS}")
-    columns = tuple(row[0] for row in connection.sql(f"describe {sql}").fetchall())
-    return Sheet(name, title, note, columns, [[row[c] for c in columns] for row in rows], counted["n"])
+    answer = connection.sql(sql).to_arrow_table()
+    rows = answer.slice(0, MOST_ROWS).to_pylist()
+    return Sheet(name, title, note, tuple(answer.column_names), [list(row.values()) for row in rows], answer.num_rows)
 
 
 def _states(connection: duckdb.DuckDBPyConnection) -> Chart | None:

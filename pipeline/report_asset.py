@@ -5,7 +5,6 @@ import dagster as dg
 from pipeline import report
 from pipeline.assets import told
 from pipeline.resources import WarehouseResource
-from pipeline.schedules import Windows
 
 UPSTREAM = (
     "coverage",
@@ -20,13 +19,12 @@ UPSTREAM = (
 )
 
 
-def build_report_asset(partitions: Windows) -> dg.AssetsDefinition:
+def build_report_asset() -> dg.AssetsDefinition:
     """The page, written into the warehouse."""
 
     @dg.asset(
         name="report",
         deps=list(UPSTREAM),
-        partitions_def=partitions,
         group_name="views",
         kinds={"html"},
         description="One HTML page, for people: the estate today, coverage, states over time, running hours and cost, "

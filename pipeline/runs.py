@@ -8,12 +8,14 @@ from typing import Any
 
 import dagster as dg
 
-from pipeline.contract import EXTRACTS
+from pipeline import views
+from pipeline.contract import EXTRACTS, TABLES
 from pipeline.errors import ConfigurationError, ImageBuildersError
 from pipeline.instance import prepare_home
 from pipeline.price_assets import JOB as PRICES_JOB
 from pipeline.redaction import redacted
 from pipeline.schedules import JOB
+from pipeline.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,20 @@ def _execute(definitions: dg.Definitions, warehouse: str, job: str, **options: A
             raise ConfigurationError(" ".join(str(error).split())) from error
 
 
-def run(definitions: dg.Definitions, partition_key: str, config: dict[str, Any], warehouse: str) -> Outcome:
-    """Runs the job for a window. Raises RunFailedError with the failed step's own sentence."""
+def run(
+    definitions: dg.Definitions, partition_key: str, config: dict[str, Any], warehouse: str, only_tables: bool = False
+) -> Outcome:
+    """Runs the job for a window; or of it what makes and checks the tables, and then builds the file of views alone.
+
+    Raises RunFailedError with the failed step's own sentence.
+    """
     result = _execute(
         definitions,
         warehouse,
         JOB,
         partition_key=partition_key,
         run_config={"ops": {"snapshot": {"config": config}}},
+        asset_selection=[dg.AssetKey(t.name) for t in TABLES] if only_tables else None,
     )
     committed = [
         e.materialization.metadata
@@ -78,7 +86,13 @@ def run(definitions: dg.Definitions, partition_key: str, config: dict[str, Any],
     if not committed:
         raise _failed(failures)
     told: dict[str, Any] = {key: value.value for key, value in committed[0].items()}
-    afterwards = f"The snapshot is committed, but then: {_failed(failures)}" if failures else None
+    trouble: ImageBuildersError | None = _failed(failures) if failures else None
+    if only_tables and not failures:
+        try:
+            views.build(Warehouse(warehouse))
+        except ImageBuildersError as error:
+            trouble = error
+    afterwards = f"The snapshot is committed, but then: {trouble}" if trouble else None
     observed: list[Any] = [
         e.asset_observation_data.asset_observation.metadata["remarks"].value
         for e in result.all_events

@@ -12,7 +12,6 @@ from pipeline.assets import column_schema, told
 from pipeline.contract import TABLES
 from pipeline.markdown import to_bars, to_markdown
 from pipeline.resources import WarehouseResource
-from pipeline.schedules import Windows
 from pipeline.views import View
 
 GROUP = "views"
@@ -58,7 +57,7 @@ _PICTURES = {
         "select subnet_id, builders as number from subnet_usage order by number desc limit 14",
     ),
 }
-"""What a view's asset shows beside its first rows: a title, and a query for a label and a number a bar."""
+"""What a view's asset shows in place of its first rows: a title, and a query for a label and a number a bar."""
 
 
 def asset_views() -> list[View]:
@@ -67,8 +66,8 @@ def asset_views() -> list[View]:
     return [view for view in views.all_views() if view.name not in tables and not view.parameters]
 
 
-def build_view_assets(partitions: Windows) -> dg.AssetsDefinition:
-    """Every view as an asset, with its header as description."""
+def build_view_assets() -> dg.AssetsDefinition:
+    """Every view as an asset, with its header as description. They have no partitions: a view tells of all windows."""
     listed = asset_views()
 
     @dg.multi_asset(
@@ -80,7 +79,6 @@ def build_view_assets(partitions: Windows) -> dg.AssetsDefinition:
                 description=f"{view.purpose}\n\nGrain: {view.grain}",
                 group_name=GROUP,
                 kinds={"duckdb", "view"},
-                partitions_def=partitions,
                 metadata={"dagster/column_schema": _schema(view)},
             )
             for view in listed
@@ -115,11 +113,13 @@ def _metadata(connection: duckdb.DuckDBPyConnection, view: View, path: str) -> d
         "dagster/column_schema": column_schema(described),
         "dagster/column_lineage": _lineage(view),
         "path": path or "in memory (object store)",
-        "preview": dg.MetadataValue.md(to_markdown(_rows(connection, f"from {view.name} limit {PREVIEW_ROWS}"))),
     }
     if view.name in _PICTURES:
         title, sql = _PICTURES[view.name]
         metadata[title] = dg.MetadataValue.md(to_bars(_rows(connection, sql)))
+    else:
+        rows = _rows(connection, f"from {view.name} limit {PREVIEW_ROWS}")
+        metadata["preview"] = dg.MetadataValue.md(to_markdown(rows))
     return metadata
 
 

@@ -4,6 +4,7 @@ What fails warns, unless findings.yaml says otherwise.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -16,18 +17,21 @@ from pipeline.resources import WarehouseResource
 from pipeline.rules import Rule, Rules
 
 SAMPLE = 20
+
+Row = dict[str, Any]
+
 _SEVERITY = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}
 
 
 def build_view_checks(rules: Rules) -> list[dg.AssetChecksDefinition]:
     """A check for each data test and each rule whose `checks` is not off, all in one step."""
     tests = {(test.view, test.name): test for test in data_tests() if rules.checks != "off"}
-    held = {("findings", rule.name): rule for rule in rules.rules if rule.check != "off"}
+    rules_by_name = {rule.name: rule for rule in rules.rules if rule.check != "off"}
     specs = [
         *(dg.AssetCheckSpec(test.name, asset=test.view, description=test.holds) for test in tests.values()),
         *(
             dg.AssetCheckSpec(rule.name, asset="findings", description=f"No image builder: {rule.title}. {rule.source}")
-            for rule in held.values()
+            for rule in rules_by_name.values()
         ),
     ]
     if not specs:
@@ -37,13 +41,15 @@ def build_view_checks(rules: Rules) -> list[dg.AssetChecksDefinition]:
     def view_checks(
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
+        keys = sorted(context.selected_asset_check_keys, key=str)
         with told(), views.connect(warehouse.open()) as connection:
-            for key in sorted(context.selected_asset_check_keys, key=str):
-                name = (key.asset_key.path[-1], key.name)
-                if name in held:
-                    yield _finding(connection, key, held[name])
+            findings = _not_passed(connection) if any(key.name in rules_by_name for key in keys) else []
+            for key in keys:
+                if test := tests.get((key.asset_key.path[-1], key.name)):
+                    yield _data_test(connection, key, test, rules.checks)
                 else:
-                    yield _data_test(connection, key, tests[name], rules.checks)
+                    rule = rules_by_name[key.name]
+                    yield _finding([row for row in findings if row["rule"] == rule.name], key, rule)
 
     return [view_checks]
 
@@ -63,15 +69,17 @@ def _data_test(
     )
 
 
-def _finding(connection: duckdb.DuckDBPyConnection, key: dg.AssetCheckKey, rule: Rule) -> dg.AssetCheckResult:
-    found = connection.execute(
-        "select status, account_id, region, name, owner, evidence from findings where rule = ? "
-        "and status <> 'pass' order by all",
-        [rule.name],
-    ).to_arrow_table()
-    rows = found.to_pylist()
+def _not_passed(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    sql = (
+        "select rule, status, account_id, region, name, owner, evidence from findings where status <> 'pass' "
+        "order by all"
+    )
+    rows: list[Row] = connection.sql(sql).to_arrow_table().to_pylist()
+    return rows
+
+
+def _finding(rows: list[Row], key: dg.AssetCheckKey, rule: Rule) -> dg.AssetCheckResult:
     failing = [row for row in rows if row["status"] == "fail"]
-    unknown = len(rows) - len(failing)
     named = ", ".join(f"{row['account_id']}/{row['region']}/{row['name']}" for row in failing[:SAMPLE])
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
@@ -81,7 +89,7 @@ def _finding(connection: duckdb.DuckDBPyConnection, key: dg.AssetCheckKey, rule:
         description=f"{len(failing)} image builders: {rule.title}: {named}" if failing else None,
         metadata={
             "failing": len(failing),
-            "unknown": unknown,
+            "unknown": len(rows) - len(failing),
             "severity": rule.severity,
             "source": dg.MetadataValue.url(rule.source),
             "rows": dg.MetadataValue.md(to_markdown(failing[:SAMPLE])),
