@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from pipeline import targets
+from pipeline import targets, upkeep
 from pipeline.appstream import Selection
 from pipeline.contract import EXTRACTS, TABLES, Table
 from pipeline.errors import (
@@ -196,6 +196,10 @@ def build_assets(
             published = home.publish(window, extracted, clock.now, context.run_id)
             for table in TABLES:
                 yield dg.Output(None, table.name, metadata=_metadata(home, published, table, extracted))
+        try:
+            upkeep.tend(home, clock.now())
+        except WarehouseError as error:  # The snapshot is there; the next run takes up what is left to be done.
+            context.log.warning(str(error))
 
     @dg.graph_multi_asset(
         name=SNAPSHOT,

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -68,10 +68,20 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except ImageBuildersError as error:
             click.echo(f"image-builders: {error}", err=True)
+            if error.exit_code == INTERRUPTED:
+                _leave()
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("image-builders: Interrupted.", err=True)
-            ctx.exit(INTERRUPTED)
+            _leave()
+
+
+def _leave() -> NoReturn:
+    """Ends the process without taking the interpreter apart: threads of an interrupted sweep still wait for AWS, and
+    what they hold is reported as leaked by libraries that are taken apart under them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
 
 
 @click.group(cls=_Commands, epilog=ENVIRONMENT, context_settings={"help_option_names": ["-h", "--help"]})

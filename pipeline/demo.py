@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline import printing, questions, report, views
+from pipeline import printing, questions, views
 from pipeline.definitions import build_definitions
 from pipeline.errors import ConfigurationError
 from pipeline.resources import ClockResource, WarehouseResource
@@ -63,7 +63,7 @@ def run_demo(location: str, days: int, tell: Callable[[str], None]) -> None:
     tell(
         f"\nMore questions:  {_command()} query --list\n"
         f'Ask your own:    {_command()} query "from image_builders_current"\n'
-        f"Look at it:      {location}/{report.FILE}\n"
+        f"Look at it:      {location}/report.html\n"
         f"Or open it:      duckdb {location}/{views.DATABASE}\n"
         f'Or load it:      pandas.read_parquet("{location}/image_builders")'
     )

@@ -12,7 +12,7 @@ import pyarrow as pa
 import sqlglot
 
 from pipeline import contract, views
-from pipeline.contract import HIVE_KEY, PRICES, TABLES
+from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES
 from pipeline.views import Settings
 from pipeline.warehouse import Warehouse
 
@@ -45,6 +45,7 @@ def script(dialect: Dialect, warehouse: Warehouse, settings: Settings | None = N
     parameter become table functions in Spark (4.0 or later); Trino has none such, so there they are left out.
     """
     made = list(_raw(dialect, warehouse))
+    made.append(f"create or replace view raw.{views.RECENT} as\nselect * from raw.{EXTRACTS.name}")
     for view in views.all_views(settings):
         carried = carry_over(view.query, dialect)
         if not view.parameters:

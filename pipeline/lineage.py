@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.lineage import Node, lineage
 
 from pipeline import views
-from pipeline.contract import HIVE_KEY, PRICES, TABLES
+from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES
 from pipeline.views import View
 
 Sources = tuple[tuple[str, str], ...]
@@ -37,6 +37,8 @@ def _query(view: View) -> exp.Expr:
     query = sqlglot.parse_one(view.query, dialect="duckdb")
     for table in query.find_all(exp.Table):
         table.set("db", None)
+        if table.name == views.RECENT:
+            table.replace(exp.to_table(EXTRACTS.name, alias=table.alias or views.RECENT))
     return query
 
 

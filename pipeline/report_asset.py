@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from pipeline import report
 from pipeline.assets import told
 from pipeline.resources import WarehouseResource
 
@@ -31,6 +30,8 @@ def build_report_asset() -> dg.AssetsDefinition:
         "changes, findings. It needs no network.",
     )
     def write_report(warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+        from pipeline import report  # Charting libraries take their time to load, and definitions must not.
+
         with told():
             path = report.keep(warehouse.open())
         return dg.MaterializeResult(

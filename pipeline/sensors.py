@@ -32,7 +32,7 @@ def alert_sensor(environ: Mapping[str, str]) -> dg.SensorDefinition:
         if not configured:
             return dg.SkipReason("Neither IMAGE_BUILDERS_SLACK_WEBHOOK nor IMAGE_BUILDERS_WEBHOOK is set.")
         home = warehouse.open()
-        newest = max(home.snapshots(), default=None)
+        newest = home.newest()
         if newest is None:
             return dg.SkipReason("The warehouse holds no snapshot yet.")
         waiting = [d for d in configured if _remembered(context.instance, d).newest != newest]

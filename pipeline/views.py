@@ -27,7 +27,7 @@ from pipeline.prices import FilePrice
 from pipeline.rules import Rules
 from pipeline.sql_folder import sql_files
 from pipeline.storage import SCRATCH, ObjectStorage
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import CHECKPOINTS, Warehouse
 
 DATABASE = "image_builders.duckdb"
 """The file of the views, in the warehouse's folder."""
@@ -36,6 +36,12 @@ STORAGE_VERSION = "v1.0.0"
 """DuckDB's oldest stable file format, so that older command lines open the file too: tried with 1.1.3."""
 
 _ATTEMPTS = 3
+
+RECENT = "recent_extracts"
+_RECENT_PURPOSE = (
+    "The rows of extracts that image_builders_current can still ask of: all where there is no checkpoint, else those of "
+    "the checkpoint and of the days after it."
+)
 
 _TYPES = {
     pa.string(): "VARCHAR",
@@ -190,11 +196,8 @@ def of_contract() -> Iterator[View]:
     for table in (EXTRACTS, *DATA_TABLES):
         columns = _columns(table)
         if table is EXTRACTS:
-            names = ", ".join(f"ranked.{name}" for name in columns)
-            query = (
-                f"select {names}\nfrom (\n    select *, dense_rank() over (\n        partition by window_start, "
-                "window_end order by snapshot_id desc\n    ) as age\n    from raw.extracts\n) as ranked\nwhere age = 1"
-            )
+            yield View(RECENT, _RECENT_PURPOSE, "one row per target per snapshot that still matters.", columns, _committed(RECENT))
+            query = _committed(EXTRACTS.name)
         else:
             query = (
                 f"select r.*\nfrom (\n    select max(snapshot_id) as snapshot_id\n    from raw.{EXTRACTS.name}\n"
@@ -202,6 +205,15 @@ def of_contract() -> Iterator[View]:
                 "on r.snapshot_id = committed.snapshot_id"
             )
         yield View(table.name, table.grain, table.grain, columns, query)
+
+
+def _committed(raw: str) -> str:
+    """Of the rows of commits, those of the newest of each window."""
+    names = ", ".join(f"ranked.{name}" for name in _columns(EXTRACTS))
+    return (
+        f"select {names}\nfrom (\n    select *, dense_rank() over (\n        partition by window_start, "
+        f"window_end order by snapshot_id desc\n    ) as age\n    from raw.{raw}\n) as ranked\nwhere age = 1"
+    )
 
 
 def of_current_children() -> Iterator[View]:
@@ -282,10 +294,7 @@ def connect(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
             if connection.execute("select * from raw.about").fetchall() == [_about(warehouse, settings)]:
                 return connection
             connection.close()  # Of another version, or of a warehouse that was moved.
-    connection = duckdb.connect()
-    connection.execute("set TimeZone = 'UTC'")
-    if isinstance(warehouse.storage, ObjectStorage):
-        _register(connection, warehouse.storage)
+    connection = _in_memory(warehouse)
     create(connection, warehouse, settings)
     return connection
 
@@ -309,8 +318,8 @@ def create(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, settings
     connection.execute("create schema raw")
     location, version = map(_quoted, _about(warehouse, settings))
     connection.execute(f"create view raw.about as select {location} as warehouse, {version} as views")
-    for table in (*TABLES, PRICES):
-        connection.execute(f"create view raw.{table.name} as {_scan(table, warehouse)}")
+    for name, scan in _scans(warehouse).items():
+        connection.execute(f"create view raw.{name} as {scan}")
     for view in all_views(settings):
         if view.parameters:
             connection.execute(f"create macro {view.name}({', '.join(view.parameters)}) as table {view.query}")
@@ -327,6 +336,45 @@ def _columns(table: Table) -> dict[str, str]:
     }
 
 
+def recent_extracts(warehouse: Warehouse) -> pa.Table:
+    """The rows of `recent_extracts`, without making any other view."""
+    with _in_memory(warehouse) as connection:
+        connection.execute("create schema raw")
+        for name in (EXTRACTS.name, RECENT):
+            connection.execute(f"create view raw.{name} as {_scans(warehouse)[name]}")
+        return connection.sql(next(v.query for v in of_contract() if v.name == RECENT)).to_arrow_table()
+
+
+def _in_memory(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("set TimeZone = 'UTC'")
+    if isinstance(warehouse.storage, ObjectStorage):
+        _register(connection, warehouse.storage)
+    return connection
+
+
+def _scans(warehouse: Warehouse) -> dict[str, str]:
+    """The queries of the raw views, by name."""
+    scans = {table.name: _scan(table, warehouse) for table in (*TABLES, PRICES)}
+    scans[RECENT] = "select * from raw.extracts"
+    if warehouse.storage.list(CHECKPOINTS):
+        pattern = _pattern(warehouse, f"{CHECKPOINTS}/*.parquet")
+        columns = ", ".join(f"{c.name}::{_TYPES[c.type]} as {c.name}" for c in EXTRACTS.columns)
+        scans[RECENT] = (
+            f"with newest as (select max(file) as file from glob({pattern})) "
+            f"select {columns}, {HIVE_KEY}::DATE as {HIVE_KEY} from read_parquet({pattern}, union_by_name = true, "
+            "filename = true, hive_partitioning = false) where filename = (select file from newest) "
+            f"union all select * from raw.extracts where {HIVE_KEY} > (select "
+            f"regexp_extract(file, '([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})-[0-9T]+.parquet$', 1)::DATE from newest)"
+        )
+    return scans
+
+
+def _pattern(warehouse: Warehouse, pattern: str) -> str:
+    literal = re.sub(r"([*?\[])", r"[\1]", warehouse.location)
+    return _quoted(f"{literal}/{pattern}")
+
+
 def _scan(table: Table, warehouse: Warehouse) -> str:
     """A scan of all files of a table with the contract's types, whatever the files or the path would suggest."""
     ends = [_names(table, warehouse, newest) for newest in (False, True)]
@@ -336,8 +384,7 @@ def _scan(table: Table, warehouse: Warehouse) -> str:
     )
     if not there:  # DuckDB fails on a glob that matches no file.
         return f"select {columns}, null::DATE as {HIVE_KEY} where false"
-    literal = re.sub(r"([*?\[])", r"[\1]", warehouse.location)
-    pattern = _quoted(f"{literal}/{table.name}/*/*.parquet")
+    pattern = _pattern(warehouse, f"{table.name}/*/*.parquet")
     # By name, DuckDB opens every file before it reads one, and can leave none out: only where the contract has grown.
     by_name = "" if ends[0] >= there else "union_by_name = true, "
     return (
@@ -363,8 +410,8 @@ def _names(table: Table, warehouse: Warehouse, newest: bool) -> frozenset[str]:
 
 def _about(warehouse: Warehouse, settings: Settings) -> tuple[str, str]:
     """Whose views a file holds: the warehouse's place, and a digest that changes whenever a view does."""
-    scans = [_scan(table, warehouse) for table in (*TABLES, PRICES)]
-    return warehouse.location, hashlib.sha256(repr([all_views(settings), scans]).encode()).hexdigest()[:16]
+    made = repr([all_views(settings), _scans(warehouse)])
+    return warehouse.location, hashlib.sha256(made.encode()).hexdigest()[:16]
 
 
 def _first(error: Exception) -> str:

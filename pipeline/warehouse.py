@@ -38,6 +38,12 @@ STALE_AFTER = 24 * 3600.0
 GRACE = 1.0
 """Seconds between a commit and the removal of what it supersedes: for readers who listed the commits before it."""
 
+CHECKPOINTS = "_checkpoints"
+"""The folder of what old commits say that still matters; see `upkeep`."""
+
+DAY, JOINED = "day-", "-day"
+"""How the name of a file begins that holds all snapshots of a day, and how the ids of snapshots in it end."""
+
 _MOMENT_ID = "%Y%m%dT%H%M%S%f"
 _SNAPSHOT_ID = re.compile(r"\d{8}T\d{4}P\d+H-(\d{8}T\d{12})-[0-9a-f]{4}")
 
@@ -77,12 +83,21 @@ class Warehouse:
 
     def snapshots(self) -> list[str]:
         """The ids of the committed snapshots, one a window, oldest first."""
-        newest = {_window_of(i): i for i in self._committed()}
-        return sorted(newest.values())
+        ids = self._committed()
+        for path in self.storage.list(EXTRACTS.name):
+            if PurePosixPath(path).name.startswith(DAY):
+                with self.storage.open(path) as source:
+                    ids += pc.unique(pq.read_table(source, columns=["snapshot_id"])["snapshot_id"]).to_pylist()
+        return _newest_of_each_window(ids)
+
+    def newest(self) -> str | None:
+        """The id of the newest committed snapshot; None where there is none."""
+        path = self.storage.end(EXTRACTS.name, newest=True)
+        return PurePosixPath(path).stem.removeprefix(DAY) if path else None
 
     def require_snapshot(self) -> None:
         """Raises NoSnapshotError while nothing is committed."""
-        if not self.snapshots():
+        if self.storage.end(EXTRACTS.name, newest=True) is None:
             raise NoSnapshotError(
                 f"The warehouse {self.location} holds no snapshot yet: run `image-builders snapshot` first, or "
                 "set IMAGE_BUILDERS_WAREHOUSE to the one you mean."
@@ -103,8 +118,10 @@ class Warehouse:
         with self.storage.lock():
             for table in (EXTRACTS, *DATA_TABLES):
                 for path in self.storage.list(table.name):
-                    if _snapshot_of(path):
+                    if _snapshot_of(path) or PurePosixPath(path).name.startswith(DAY):
                         self.storage.remove(path)
+            for path in self.storage.list(CHECKPOINTS):
+                self.storage.remove(path)
 
     def head(self, table: Table, snapshot_id: str, rows: int) -> pa.Table:
         """The first rows of a table of one snapshot, without reading the rest."""
@@ -223,24 +240,17 @@ class Warehouse:
 
     def _kept(self, table: Table, earlier: str, merge: _Merge, snapshot_id: str) -> Iterator[pa.Table]:
         """The rows of the window's earlier snapshot that the new one keeps, as its own."""
+        if self.path(table, earlier) not in self.storage.list(PurePosixPath(self.path(table, earlier)).parent.as_posix()):
+            return  # It was published before there was such a table.
         with self.storage.open(self.path(table, earlier)) as source:
             for batch in pq.ParquetFile(source).iter_batches(ROW_GROUP):
                 rows = pa.table(batch)
-                rows = rows.filter(merge.keeps(rows))
-                columns = [
-                    pa.repeat(pa.scalar(snapshot_id), rows.num_rows)
-                    if f.name == "snapshot_id"
-                    else rows[f.name]
-                    if f.name in rows.schema.names
-                    else pa.nulls(rows.num_rows, f.type)
-                    for f in table.schema
-                ]
-                yield pa.Table.from_arrays(columns, schema=table.schema)
+                yield columns_of(table, rows.filter(merge.keeps(rows)), snapshot_id)
 
     def _clean(self, streams: Sequence[str], run_id: str | None) -> None:
         """Removes superseded snapshots, files without a commit, and what is stale in the scratch folder."""
         committed = self._committed()
-        newest = set(self.snapshots())
+        newest = set(_newest_of_each_window(committed))
         superseded = [i for i in committed if i not in newest]
         if superseded:
             time.sleep(GRACE)
@@ -269,16 +279,34 @@ class Warehouse:
         return sorted(filter(None, map(_snapshot_of, self.storage.list(EXTRACTS.name))))
 
     def _newest(self, window: Window) -> str | None:
-        return max((i for i in self._committed() if _window_of(i) == window.id), default=None)
+        return max((i for i in self._committed() if window_of(i) == window.id), default=None)
+
+
+def columns_of(table: Table, rows: pa.Table, snapshot_id: str) -> pa.Table:
+    """Rows of an earlier snapshot as those of another one, with all columns that the table has by now."""
+    columns = [
+        pa.repeat(pa.scalar(snapshot_id), rows.num_rows)
+        if f.name == "snapshot_id"
+        else rows[f.name]
+        if f.name in rows.schema.names
+        else pa.nulls(rows.num_rows, f.type)
+        for f in table.schema
+    ]
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def window_of(snapshot_id: str) -> str:
+    """How the id of a snapshot names its window."""
+    return snapshot_id.partition("-")[0]
+
+
+def _newest_of_each_window(snapshot_ids: Iterable[str]) -> list[str]:
+    return sorted({window_of(i): i for i in sorted(snapshot_ids)}.values())
 
 
 def _snapshot_of(path: str) -> str | None:
     stem = PurePosixPath(path).stem
     return stem if path.endswith(".parquet") and _SNAPSHOT_ID.fullmatch(stem) else None
-
-
-def _window_of(snapshot_id: str) -> str:
-    return snapshot_id.partition("-")[0]
 
 
 def _new_id(window: Window, now: datetime, earlier: str | None) -> str:

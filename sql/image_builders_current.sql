@@ -12,6 +12,7 @@
 with looks as (
     select
         snapshot_id,
+        snapshot_date,
         account_id,
         region,
         window_start,
@@ -21,7 +22,7 @@ with looks as (
         observed_at,
         coalesce(later_observed_at, observed_at) as last_look_at,
         coalesce(later_status, status) as last_look_status
-    from extracts
+    from recent_extracts
 ),
 
 -- The newest window in which all of the configuration was looked at: what it no longer names is gone from here.
@@ -53,6 +54,7 @@ targets as (
 sources as (
     select
         looks.snapshot_id,
+        looks.snapshot_date,
         targets.*
     from looks
     join targets
@@ -65,11 +67,13 @@ sources as (
 newest as (
     select
         image_builders.arn,
-        max_by(image_builders.snapshot_id, image_builders.observed_at) as snapshot_id
+        max_by(image_builders.snapshot_id, image_builders.observed_at) as snapshot_id,
+        max_by(image_builders.snapshot_date, image_builders.observed_at) as snapshot_date
     from sources
     join raw.image_builders
         on
-            sources.snapshot_id = image_builders.snapshot_id
+            sources.snapshot_date = image_builders.snapshot_date
+            and sources.snapshot_id = image_builders.snapshot_id
             and sources.account_id = image_builders.account_id
             and sources.region = image_builders.region
     group by image_builders.arn
@@ -82,6 +86,9 @@ select
     targets.last_look_status <> 'ok' as is_last_look_failed
 from newest
 join raw.image_builders
-    on newest.snapshot_id = image_builders.snapshot_id and newest.arn = image_builders.arn
+    on
+        newest.snapshot_date = image_builders.snapshot_date
+        and newest.snapshot_id = image_builders.snapshot_id
+        and newest.arn = image_builders.arn
 join targets
     on image_builders.account_id = targets.account_id and image_builders.region = targets.region

@@ -176,7 +176,8 @@ def test_repeated_keys_and_orphans_are_found(run: tuple[Looker, Run]) -> None:
     stranger = rows.slice(0, 1).set_column(3, rows.schema.field(3), [["arn:of:nobody"]])
     pq.write_table(pa.concat_tables([rows, rows.slice(0, 1), stranger]), path)
     definitions = build_definitions({}, warehouse=WarehouseResource(location=str(root)))
-    job = dg.define_asset_job("only_checks", dg.AssetSelection.all_asset_checks())
+    of_tables = dg.AssetSelection.checks_for_assets(*(dg.AssetKey(t.name) for t in TABLES))
+    job = dg.define_asset_job("only_checks", of_tables)
     alone = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
     evaluated = checks(alone.resolve_job_def("only_checks").execute_in_process())
     failing = {key: e.description for key, e in evaluated.items() if not e.passed}
