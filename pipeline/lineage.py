@@ -38,7 +38,7 @@ def _query(view: View) -> exp.Expr:
     for table in query.find_all(exp.Table):
         table.set("db", None)
         if table.name == views.RECENT:
-            table.replace(exp.to_table(EXTRACTS.name, alias=table.alias or views.RECENT))
+            table.set("this", exp.to_identifier(EXTRACTS.name))
     return query
 
 

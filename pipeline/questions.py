@@ -30,16 +30,16 @@ class Question:
 
 def questions(environ: Mapping[str, str] = os.environ) -> dict[str, Question]:
     """The questions by name: those of sql/questions, and those of the folder that IMAGE_BUILDERS_QUESTIONS names, else
-    of ./questions if it is there; one's own win.
+    of ./questions if it is there; one's own win. Set to nothing, there are none of one's own.
 
     Raises ConfigurationError for a folder that is not there, or a file that cannot be read.
     """
     files: dict[str, Traversable | Path] = dict(sql_files("questions"))
-    named = environ.get("IMAGE_BUILDERS_QUESTIONS")
-    folder = Path(named or DEFAULT_FOLDER)
-    if folder.is_dir():
+    named = environ.get("IMAGE_BUILDERS_QUESTIONS", DEFAULT_FOLDER)
+    folder = Path(named)
+    if named and folder.is_dir():
         files |= {path.stem: path for path in sorted(folder.glob("*.sql"))}
-    elif named:
+    elif named not in ("", DEFAULT_FOLDER):
         raise ConfigurationError(f"IMAGE_BUILDERS_QUESTIONS names {named}, which is no folder.")
     return {name: _read(name, files[name]) for name in sorted(files)}
 

@@ -282,8 +282,11 @@ def build(warehouse: Warehouse) -> str:
     return str(target)
 
 
-def connect(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
-    """A connection on which every view is there, in UTC. Raises NoSnapshotError before the first snapshot."""
+def connect(warehouse: Warehouse, names: Iterable[str] | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection on which every view is there, in UTC; or those that are named, with all that they read.
+
+    Raises NoSnapshotError before the first snapshot.
+    """
     warehouse.require_snapshot()
     settings = Settings.read()
     path = Path(warehouse.location) / DATABASE
@@ -295,7 +298,7 @@ def connect(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
                 return connection
             connection.close()  # Of another version, or of a warehouse that was moved.
     connection = _in_memory(warehouse)
-    create(connection, warehouse, settings)
+    create(connection, warehouse, settings, names)
     return connection
 
 
@@ -303,7 +306,7 @@ def query(warehouse: Warehouse, sql: str) -> pa.Table:
     """The answer to a statement, as Arrow. Raises QueryError with DuckDB's own words, NoSnapshotError."""
     for attempt in range(_ATTEMPTS):
         try:
-            with connect(warehouse) as connection:
+            with connect(warehouse, _named_in(sql)) as connection:
                 answer = connection.sql(sql)
                 return pa.table({}) if answer is None else answer.to_arrow_table()
         except duckdb.Error as error:
@@ -313,21 +316,53 @@ def query(warehouse: Warehouse, sql: str) -> pa.Table:
     raise AssertionError("unreachable")
 
 
-def create(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, settings: Settings) -> None:
-    """Creates every view on a connection, with comments."""
+def create(
+    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
+    settings: Settings,
+    names: Iterable[str] | None = None,
+) -> None:
+    """Creates every view on a connection, with comments; or those that are named and what they read, without."""
+    views = all_views(settings)
+    if names is not None:
+        wanted = _with_sources(views, set(names))
+        views = [view for view in views if view.name in wanted]
     connection.execute("create schema raw")
     location, version = map(_quoted, _about(warehouse, settings))
     connection.execute(f"create view raw.about as select {location} as warehouse, {version} as views")
     for name, scan in _scans(warehouse).items():
-        connection.execute(f"create view raw.{name} as {scan}")
-    for view in all_views(settings):
+        if names is None or any(f"raw.{name}" in view.query for view in views) or name == EXTRACTS.name:
+            connection.execute(f"create view raw.{name} as {scan}")
+    for view in views:
         if view.parameters:
             connection.execute(f"create macro {view.name}({', '.join(view.parameters)}) as table {view.query}")
             continue
         connection.execute(f"create view {view.name} as {view.query}")
-        connection.execute(f"comment on view {view.name} is {_quoted(f'{view.purpose} {view.grain}')}")
-        for column, meaning in view.columns.items():
-            connection.execute(f"comment on column {view.name}.{column} is {_quoted(meaning)}")
+        if names is None:
+            connection.execute(f"comment on view {view.name} is {_quoted(f'{view.purpose} {view.grain}')}")
+            for column, meaning in view.columns.items():
+                connection.execute(f"comment on column {view.name}.{column} is {_quoted(meaning)}")
+
+
+def _named_in(sql: str) -> set[str] | None:
+    """The views that a statement may name; None where it asks what there is."""
+    words = set(re.findall(r"\w+", sql.lower()))
+    asks = {"show", "describe", "desc", "summarize", "pragma", "information_schema", "raw", "main"}
+    if words & asks or any(word.startswith("duckdb_") for word in words):
+        return None
+    known = {view.name for view in all_views()} & words
+    return known or None
+
+
+def _with_sources(views: Sequence[View], names: set[str]) -> set[str]:
+    by_name = {view.name: view for view in views}
+    found: set[str] = set()
+    pending = names & set(by_name)
+    while pending:
+        name = pending.pop()
+        found.add(name)
+        pending |= (sources(by_name[name]) & set(by_name)) - found
+    return found
 
 
 def _columns(table: Table) -> dict[str, str]:

@@ -25,7 +25,7 @@ def test_a_member_more_in_the_model_would_be_noticed(monkeypatch: pytest.MonkeyP
         test_every_member_that_botocore_knows_is_a_column()
 
 
-def test_there_are_eight_tables_and_the_commit_is_the_last() -> None:
+def test_there_are_nine_tables_and_the_commit_is_the_last() -> None:
     assert [t.name for t in TABLES] == [
         "image_builders",
         "image_builder_subnets",
@@ -34,6 +34,7 @@ def test_there_are_eight_tables_and_the_commit_is_the_last() -> None:
         "image_builder_access_endpoints",
         "image_builder_ipv6_addresses",
         "image_builder_agent_permissions",
+        "image_builder_tags",
         "extracts",
     ]
 

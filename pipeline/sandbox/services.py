@@ -98,22 +98,31 @@ def _priced(sku: str, family: str, attributes: dict[str, str], unit: str, usd: f
 
 @dataclass
 class Services:
-    """Tags and prices, before `moto`. `products` is the price list, there to be changed."""
+    """Tags and prices, before `moto`.
+
+    `products` is the price list, there to be changed; operations that are `refused` are denied; without
+    `is_filtering` the price list is told whole, whatever was asked for.
+    """
 
     moto: _WSGI
     estate: Callable[[], Estate]
     now: Callable[[], datetime]
     account_of: Callable[[str], str]
     products: list[dict[str, Any]] = field(default_factory=price_list)
+    refused: set[str] = field(default_factory=set)
+    is_filtering: bool = True
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-        answer = self._answers.get(str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2])
+        operation = str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2]
+        answer = self._answers.get(operation)
         if scope is None or answer is None:
             return self.moto(environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(body)
         reply = answer(self, self.account_of(scope["key"]), scope["region"], json.loads(body or b"{}"))
+        if operation in self.refused:
+            reply = error(400, "AccessDeniedException", f"User is not authorized to perform: {operation}", "Message")
         headers = [("Content-Type", reply.content_type), ("Content-Length", str(len(reply.body)))]
         start_response(f"{reply.status} -", headers)
         return [reply.body]
@@ -135,13 +144,16 @@ class Services:
     def _get_products(self, account_id: str, region: str, asked: dict[str, Any]) -> Reply:
         if asked.get("ServiceCode") != "AmazonAppStream":
             return error(400, "InvalidParameterException", f"The sandbox has no prices of {asked.get('ServiceCode')}")
-        found = [p for p in self.products if all(_matches(p["product"], f) for f in asked.get("Filters", []))]
+        found = [p for p in self.products if self._wants(p["product"], asked.get("Filters", []))]
         start = int(base64.b64decode(asked["NextToken"])) if asked.get("NextToken") else 0
         end = start + min(asked.get("MaxResults", _PRICES_A_PAGE), _PRICES_A_PAGE)
         reply = {"FormatVersion": "aws_v1", "PriceList": [json.dumps(p) for p in found[start:end]]}
         if end < len(found):
             reply["NextToken"] = base64.b64encode(str(end).encode()).decode()
         return _reply(reply)
+
+    def _wants(self, product: dict[str, Any], filters: list[dict[str, str]]) -> bool:
+        return not self.is_filtering or all(_matches(product, wanted) for wanted in filters)
 
     _answers = {
         "GetResources": _get_resources,
