@@ -3,11 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 EXTRAS := dagster,celery,k8s,sandbox,dev
+# Tests that run at once; each has folders, ports and servers of its own.
+WORKERS ?= 2
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
 .DEFAULT_GOAL := help
-.PHONY: help run test redis check dev bench docs constraints clean
+.PHONY: help run test system check dev bench docs constraints clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +21,11 @@ help: ## What there is to make
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
+.venv/test: .venv/ready
+	@echo "Installing what the tests need beside it; the first time takes some minutes ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS),test]'
+	@touch $@
+
 .venv/bench: .venv/ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS),bench]'
 	@touch $@
@@ -26,12 +33,16 @@ help: ## What there is to make
 run: .venv/ready ## The whole job on a sandbox: a week of snapshots, then questions and answers
 	@$(BIN)/image-builders demo
 
-test: .venv/ready redis ## The tests
-	$(BIN)/python -m pytest
+test: .venv/test system ## The tests
+	$(BIN)/python -m pytest -n $(WORKERS)
 
-# The broker of the tests of Celery, which start it on loopback and stop it.
-redis:
-	@command -v redis-server >/dev/null || { echo "Installing redis-server ..."; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq redis-server >/dev/null; } || { echo "redis-server is needed (Debian: apt-get install redis-server; macOS: brew install redis)"; exit 1; }
+# Redis for the tests of Celery, Chromium for those of the report, Java for those of Spark.
+system:
+	@$(call need,redis-server,redis-server)
+	@$(call need,chromium,chromium)
+	@$(call need,java,default-jre-headless)
+
+need = command -v $(1) >/dev/null || { echo "Installing $(2) ..."; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $(2) >/dev/null; } || { echo "$(1) is needed (Debian: apt-get install $(2))"; exit 1; }
 
 check: .venv/ready ## Lint, types, docs that are up to date
 	$(BIN)/ruff check .
@@ -45,12 +56,13 @@ dev: .venv/ready ## Dagster's UI on a sandbox, at http://127.0.0.1:3000
 bench: .venv/bench ## The benchmarks, as a Markdown table
 	$(BIN)/python -m bench
 
-docs: .venv/ready ## Write docs/tables.md anew from the contract
+docs: .venv/ready ## Write docs/tables.md and docs/questions.md anew
 	$(BIN)/python -m pipeline.dictionary docs/tables.md
+	$(BIN)/python -W ignore -m pipeline.answers docs/questions.md
 
 constraints: ## Write constraints.txt anew with the newest versions that pyproject.toml admits
 	rm -rf .venv-new && $(PYTHON) -m venv .venv-new
-	.venv-new/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS),bench]'
+	.venv-new/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS),test,bench]'
 	{ sed -n '/^#/p' constraints.txt; .venv-new/bin/python -m pip freeze --exclude-editable; } > constraints.new
 	mv constraints.new constraints.txt && rm -rf .venv-new
 

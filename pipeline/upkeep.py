@@ -12,7 +12,6 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePosixPath
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -40,7 +39,8 @@ with looks as (
         max(case when complete then observed_at end) over (partition by account_id, region) as complete_at,
         max(coalesce(later_observed_at, observed_at)) over (partition by account_id, region) as newest_look_at,
         max(case when is_configured is not null then window_start end) over () as configured_window
-    from recent
+    from extracts
+    where snapshot_date <= ?
 )
 select * exclude (last_look_at, complete_at, newest_look_at, configured_window)
 from looks
@@ -143,12 +143,9 @@ def _newest_checkpoint(home: Warehouse) -> tuple[date, str] | None:
 
 
 def _write_checkpoint(home: Warehouse, settled: date, now: datetime) -> None:
-    recent = views.recent_extracts(home)  # noqa: F841 (DuckDB finds it by its name)
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        kept = connection.sql(
-            _STILL_MATTERS.replace("from recent", f"from recent where {HIVE_KEY} <= date '{settled}'")
-        ).to_arrow_table()
+    # From the commits themselves: what an earlier checkpoint names may have been joined since.
+    with views.connect(home, [EXTRACTS.name]) as connection:
+        kept = connection.sql(_STILL_MATTERS, params=[settled]).to_arrow_table()
     file = home.storage.create(f"{CHECKPOINTS}/{settled}-{now.astimezone(UTC):%Y%m%dT%H%M%S%f}.parquet")
     pq.write_table(kept, file.sink, compression="zstd")
     file.commit()

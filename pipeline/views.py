@@ -371,15 +371,6 @@ def _columns(table: Table) -> dict[str, str]:
     }
 
 
-def recent_extracts(warehouse: Warehouse) -> pa.Table:
-    """The rows of `recent_extracts`, without making any other view."""
-    with _in_memory(warehouse) as connection:
-        connection.execute("create schema raw")
-        for name in (EXTRACTS.name, RECENT):
-            connection.execute(f"create view raw.{name} as {_scans(warehouse)[name]}")
-        return connection.sql(next(v.query for v in of_contract() if v.name == RECENT)).to_arrow_table()
-
-
 def _in_memory(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")

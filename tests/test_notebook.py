@@ -1,0 +1,39 @@
+"""The notebook: it runs from the first cell to the last, and is stored without what it showed."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from pipeline.warehouse import Warehouse
+
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "explore.ipynb"
+
+# The kernel's own sockets and event loop.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def test_it_runs_and_answers_five_questions_with_plots(week: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGE_BUILDERS_WAREHOUSE", week.location)
+    notebook = nbformat.read(NOTEBOOK, 4)
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    shown = [
+        output["data"]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type in ("display_data", "execute_result")
+    ]
+    plots = [data for data in shown if any("vegalite" in kind for kind in data)]
+    assert len(plots) == 5
+    for plot in plots:
+        (spec,) = [value for kind, value in plot.items() if "vegalite" in kind]
+        assert all(spec["datasets"].values()), "a plot without data"
+
+
+def test_it_is_stored_without_outputs() -> None:
+    notebook = nbformat.read(NOTEBOOK, 4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert (cell.outputs, cell.execution_count) == ([], None)
