@@ -16,7 +16,7 @@ import requests
 
 from pipeline import views
 from pipeline.errors import AlertError, ConfigurationError
-from pipeline.redaction import keep_secret, redacted
+from pipeline.redaction import keep_secret
 from pipeline.warehouse import Warehouse
 
 TIMEOUT = 20.0
@@ -105,8 +105,8 @@ def current(warehouse: Warehouse, least: str = _SEVERITIES[0]) -> list[Alert]:
     ]
 
 
-def post(destination: Destination, alerts: list[Alert]) -> None:
-    """Tells a destination, in one message. Raises AlertError when it does not take it."""
+def post(destination: Destination, alerts: list[Alert], snapshot_id: str) -> None:
+    """Tells a destination what a snapshot shows, in one message. Raises AlertError when it does not take it."""
     text = _text(alerts)
     body: dict[str, Any] = {"text": text}
     if destination.kind != "slack":
@@ -114,13 +114,14 @@ def post(destination: Destination, alerts: list[Alert]) -> None:
     content = json.dumps(body, default=str, sort_keys=True).encode()
     headers = {
         "Content-Type": "application/json",
-        # The same alerts have the same key: a receiver that took them and could not say so can tell.
-        "Idempotency-Key": hashlib.sha256(content).hexdigest(),
+        # Sent again, it has the same key: a receiver that took it and could not say so can tell.
+        "Idempotency-Key": hashlib.sha256(snapshot_id.encode() + content).hexdigest(),
     }
     try:
         reply = requests.post(destination.url, content, headers=headers, timeout=TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
-        raise AlertError(f"The {destination.kind} does not answer: {redacted(str(error))}.") from None
+        # What it says in full quotes the URL, which is a secret.
+        raise AlertError(f"The {destination.kind} does not answer ({type(error).__name__}).") from None
     if not reply.ok or reply.is_redirect:
         raise AlertError(f"The {destination.kind} refuses alerts: status {reply.status_code}.")
 

@@ -66,7 +66,7 @@ def _tell(instance: dg.DagsterInstance, destination: Destination, wrong: list[Al
     known = set(_remembered(instance, destination).told)
     new = [alert for alert in wrong if alert.key not in known]
     if new:
-        alerts.post(destination, new)
+        alerts.post(destination, new, newest)
     remembered = _Remembered(newest, tuple(sorted(alert.key for alert in wrong)))
     # The sensor's own cursor is kept only when a tick ends.
     instance.daemon_cursor_storage.set_cursor_values({_key(destination): json.dumps(asdict(remembered))})

@@ -91,7 +91,7 @@ def publish(home: Warehouse, *builders: dict[str, Any], day: int = 0, seen: bool
 
 
 def old(name: str, **members: Any) -> dict[str, Any]:
-    well = {"AccessEndpoints": [{"EndpointType": "STREAMING", "VpceId": "v"}]}
+    well = {"State": "STOPPED", "AccessEndpoints": [{"EndpointType": "STREAMING", "VpceId": "v"}]}
     return builder(name, **(well | members))
 
 
@@ -169,8 +169,7 @@ def test_only_what_is_severe_enough_is_told_and_long_lists_are_cut(
 def test_nobody_there_is_one_sentence_without_the_secret(home: Warehouse, instance: dg.DagsterInstance) -> None:
     publish(home, old("a", DisableIMDSV1=False))
     said = tick(home, instance, IMAGE_BUILDERS_WEBHOOK="http://127.0.0.1:9/a-secret-that-is-long")
-    assert said.startswith("The webhook does not answer: ")
-    assert "a-secret-that-is-long" not in said
+    assert said == "The webhook does not answer (ConnectionError)."
 
 
 @pytest.mark.parametrize(

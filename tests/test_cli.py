@@ -30,7 +30,7 @@ COMMAND = Path(sys.executable).with_name("image-builders")
 def image_builders(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The installed command in a process of its own, in the working folder."""
     return subprocess.run(
-        [COMMAND, *arguments], env=os.environ | environ, capture_output=True, text=True, check=False, timeout=120
+        [COMMAND, *arguments], env=os.environ | environ, capture_output=True, text=True, check=False, timeout=300
     )
 
 
@@ -376,6 +376,64 @@ def test_an_interrupt_ends_the_run_within_seconds_and_leaves_the_warehouse_as_it
         assert run.stderr
         assert run.stderr.read() == "image-builders: Interrupted; nothing was committed.\n"
     assert {p: p.read_bytes() for p in Path(look.warehouse.location).rglob("*.parquet")} == before
+
+
+def test_views_and_saved_questions_are_listed_described_and_asked(look: Looker) -> None:
+    look.publish()
+    Path("questions").mkdir()
+    Path("questions/how-many.sql").write_text("-- How many are there?\nselect count(*) as n from image_builders;\n")
+    listed = image_builders("query", "--list", "--format", "json")
+    told = {row["name"]: row["what it tells"] for row in json.loads(listed.stdout)}
+    assert told["image_builders_as_of(moment)"].startswith("The image builders as they were at a moment")
+    assert told["findings"].startswith("What to look into")
+    assert told["@how-many"] == "How many are there?"
+    assert "@running-all-week" in told
+    described = image_builders("query", "--describe", "findings")
+    assert described.stdout.startswith("findings: What to look into: every image builder as it is now")
+    assert "Grain: one row per image builder and rule." in described.stdout
+    assert re.search(r"^status +pass, fail or unknown$", described.stdout, re.MULTILINE)
+    asked = image_builders("query", "@how-many", "--format", "csv")
+    assert asked.stdout.replace("\r\n", "\n") == "n\n2\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["@how-mny"], "There is no saved question @how-mny"),
+        (["--describe", "finding"], "There is no view finding; did you mean findings?"),
+        ([], "Give one of: SQL, @NAME of a saved question, --list, --describe VIEW."),
+        (["select 1", "--list"], "Give one of: SQL"),
+    ],
+)
+def test_a_question_that_cannot_be_is_one_sentence(arguments: list[str], said: str, look: Looker) -> None:
+    look.publish()
+    done = image_builders("query", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_the_list_needs_no_warehouse() -> None:
+    assert "running_cost" in image_builders("query", "--list").stdout
+
+
+def test_prices_are_asked_for_and_kept(look: Looker) -> None:
+    look.publish()
+    done = image_builders("prices")
+    assert (done.returncode, done.stderr) == (0, "")
+    kept = re.fullmatch(r"Kept (\d+) prices in warehouse\n", done.stdout)
+    assert kept
+    told = image_builders("query", "select count(*) as n from prices", "--format", "json")
+    assert json.loads(told.stdout) == [{"n": int(kept[1])}]
+    look.sandbox.services.refused = {"GetProducts"}
+    failed(image_builders("prices"), 1, "AWS does not tell its prices .AccessDeniedException")
+
+
+def test_the_views_are_told_in_the_sql_of_another_engine(look: Looker) -> None:
+    failed(image_builders("sql", "--dialect", "spark"), 1, "holds no snapshot yet")
+    look.publish()
+    done = image_builders("sql", "--dialect", "trino")
+    assert done.returncode == 0
+    assert "create or replace view running_cost as" in done.stdout
 
 
 def test_control_characters_steer_no_terminal() -> None:

@@ -42,7 +42,11 @@ def calls(organization: Organization, tmp_path: Path) -> tuple[set[str], set[str
     organization.member("gis", organization.unit("tests", unit))
     boto3.client("s3").create_bucket(Bucket="lake")
     sandbox.front.log.clear()
-    environ = os.environ | {"IMAGE_BUILDERS_WAREHOUSE": "s3://lake/image-builders"}
+    environ = os.environ | {"IMAGE_BUILDERS_WAREHOUSE": "s3://lake/image-builders", "IMAGE_BUILDERS_TAGS": "on"}
+    done = subprocess.run([COMMAND, "prices"], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    # Where the tagging API is denied, AppStream itself is asked.
+    sandbox.services.refused = {"GetResources"}
     for keys in ({}, {"include_ous": [unit]}):
         write_targets(
             regions="all", organization={"role_name": "image-builders-reader", "external_id": "warehouse"} | keys

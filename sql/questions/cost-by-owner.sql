@@ -9,4 +9,6 @@ select
     round(sum(usd_high), 2) as usd_at_most
 from running_cost
 group by coalesce(owner, '(nobody)')
-order by usd_at_most desc
+order by
+    usd_at_most desc,
+    owner

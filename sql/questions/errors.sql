@@ -10,4 +10,5 @@ select
 from error_log
 order by
     first_seen_at,
-    name
+    name,
+    error_code

@@ -13,5 +13,6 @@ group by
     name
 order by
     usd_at_most desc,
-    name
+    name,
+    region
 limit 5

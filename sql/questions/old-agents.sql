@@ -8,4 +8,6 @@ from image_builders_current
 group by
     appstream_agent_version,
     latest_appstream_agent_version
-order by builders desc
+order by
+    builders desc,
+    appstream_agent_version

@@ -12,5 +12,9 @@ group by
     region,
     instance_type,
     operating_system
-order by hours_at_most desc
+order by
+    hours_at_most desc,
+    region,
+    instance_type,
+    operating_system
 limit 10
