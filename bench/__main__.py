@@ -9,9 +9,12 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
+from bench import views
 from pipeline.markdown import to_markdown
 from pipeline.sandbox.server import ACCOUNT
 
@@ -184,7 +187,19 @@ def memory_of_sweeps() -> str:
     return f"Peak memory of a sweep\n\n{to_markdown(rows)}"
 
 
-BENCHMARKS = {"speed": speed, "memory": memory, "organization": organization, "memory_of_sweeps": memory_of_sweeps}
+def history() -> str:
+    """The views over a year of snapshots, beside SQL by hand over one sorted file."""
+    with tempfile.TemporaryDirectory() as folder:
+        return views.run(Path(folder))
+
+
+BENCHMARKS = {
+    "speed": speed,
+    "memory": memory,
+    "organization": organization,
+    "memory_of_sweeps": memory_of_sweeps,
+    "history": history,
+}
 
 if __name__ == "__main__":
     print("\n\n".join(BENCHMARKS[name]() for name in sys.argv[1:] or BENCHMARKS))

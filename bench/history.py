@@ -6,7 +6,6 @@ the views read.
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import contract
-from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, IMAGE_BUILDERS, TABLES, Table
+from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, Table
 from pipeline.windows import Window
 
 ACCOUNT = "123456789012"
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1")
+_IMAGES = "arn:aws:appstream:us-east-1::image/AppStream-WinServer2022-"
+_INSTANCES = ("stream.standard.medium", "stream.standard.large", "stream.memory.2xlarge", "stream.graphics.g4dn.xlarge")
 FIRST = datetime(2025, 11, 1, tzinfo=UTC)
-
-
-def _ids(prefix: str, n: int) -> list[str]:
-    return [f"{prefix}-{i:017x}" for i in range(n)]
 
 
 class Estate:
@@ -37,8 +34,7 @@ class Estate:
         self.regions = [REGIONS[i * len(REGIONS) // builders] for i in range(builders)]
         self.names = [f"builder-{i:05d}" for i in range(builders)]
         self.arns = [
-            f"arn:aws:appstream:{r}:{ACCOUNT}:image-builder/{n}"
-            for r, n in zip(self.regions, self.names, strict=True)
+            f"arn:aws:appstream:{r}:{ACCOUNT}:image-builder/{n}" for r, n in zip(self.regions, self.names, strict=True)
         ]
         self.kind = rng.integers(0, 10, builders)
         self.agent = rng.integers(0, 4, builders)
@@ -58,7 +54,7 @@ class Estate:
         working = at.weekday() < 5 and 8 <= at.hour < 18
         awake = self._rng.random(self.n) < (0.9 if working else 0.02)
         running = (self.kind == 0) | ((self.kind < 7) & awake)
-        return np.where(running, "RUNNING", "STOPPED").tolist()
+        return [str(state) for state in np.where(running, "RUNNING", "STOPPED")]
 
     def tables(self, snapshot_id: str, at: datetime) -> dict[str, pa.Table]:
         n = self.n
@@ -69,10 +65,10 @@ class Estate:
             "arn": self.arns,
             "name": self.names,
             "display_name": self.names,
-            "image_arn": [f"arn:aws:appstream:us-east-1::image/AppStream-WinServer2022-0{i + 1}-15-2025" for i in self.images],
+            "image_arn": [f"{_IMAGES}0{i + 1}-15-2025" for i in self.images],
             "state": self.states(at),
             "created_time": pa.repeat(pa.scalar(FIRST - timedelta(days=30), contract.MOMENT), n),
-            "instance_type": [("stream.standard.medium", "stream.standard.large", "stream.memory.2xlarge", "stream.graphics.g4dn.xlarge")[i] for i in self.types],
+            "instance_type": [_INSTANCES[i] for i in self.types],
             "platform": pa.repeat(pa.scalar("WINDOWS_SERVER_2022"), n),
             "is_default_internet_access_enabled": self.internet,
             "is_imdsv1_disabled": self.imds,
@@ -91,10 +87,22 @@ class Estate:
     def looks(self, snapshot_id: str, window: Window, at: datetime) -> pa.Table:
         rows = [
             {
-                "snapshot_id": snapshot_id, "account_id": ACCOUNT, "region": region, "window_start": window.start,
-                "window_end": window.end, "is_configured": True, "status": "ok", "complete": True, "started_at": at,
-                "observed_at": at, "pages": 1, "builders": self.regions.count(region), "duplicates": 0, "retries": 0,
-                "botocore_version": "1.44.5", "contract_version": 1,
+                "snapshot_id": snapshot_id,
+                "account_id": ACCOUNT,
+                "region": region,
+                "window_start": window.start,
+                "window_end": window.end,
+                "is_configured": True,
+                "status": "ok",
+                "complete": True,
+                "started_at": at,
+                "observed_at": at,
+                "pages": 1,
+                "builders": self.regions.count(region),
+                "duplicates": 0,
+                "retries": 0,
+                "botocore_version": "1.44.5",
+                "contract_version": 1,
             }
             for region in REGIONS
         ]
@@ -104,8 +112,11 @@ class Estate:
 def _table(table: Table, rows: dict[str, Any]) -> pa.Table:
     n = len(rows["arn"]) if rows else 0
     columns = [
-        pa.array(rows[f.name], f.type) if isinstance(rows.get(f.name), (list, np.ndarray))
-        else rows[f.name].cast(f.type) if f.name in rows else pa.nulls(n, f.type)
+        pa.array(rows[f.name], f.type)
+        if isinstance(rows.get(f.name), list | np.ndarray)
+        else rows[f.name].cast(f.type)
+        if f.name in rows
+        else pa.nulls(n, f.type)
         for f in table.schema
     ]
     return pa.Table.from_arrays(columns, schema=table.schema)
@@ -124,7 +135,3 @@ def write(location: Path, cadence: str, builders: int, windows: int) -> None:
             folder = location / name / f"{HIVE_KEY}={window.start:%Y-%m-%d}"
             folder.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, folder / f"{snapshot_id}.parquet", compression="zstd")
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -110,9 +110,7 @@ def tried_again() -> Iterator[None]:
         raise dg.RetryRequested(STEP_RETRIES, STEP_RETRY_SECONDS) from cause
 
 
-def build_assets(
-    cadence: str, partitions: Windows, shards: int = 1, has_workers: bool = False
-) -> dg.AssetsDefinition:
+def build_assets(cadence: str, partitions: Windows, shards: int = 1, has_workers: bool = False) -> dg.AssetsDefinition:
     """The tables as one graph-backed set.
 
     `shards` is how many there are where a run says nothing, `has_workers` whether steps have processes of their own.

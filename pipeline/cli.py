@@ -78,7 +78,8 @@ class _Commands(click.Group):
 
 def _leave() -> NoReturn:
     """Ends the process without taking the interpreter apart: threads of an interrupted sweep still wait for AWS, and
-    what they hold is reported as leaked by libraries that are taken apart under them."""
+    what they hold is reported as leaked by libraries that are taken apart under them.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(INTERRUPTED)

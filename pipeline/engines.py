@@ -71,7 +71,8 @@ def _raw(dialect: Dialect, warehouse: Warehouse) -> Iterator[str]:
         place = f"{warehouse.location}/{table.name}".replace("'", "''")
         if warehouse.storage.end(table.name, newest=True) is None:
             nothing = ",\n".join(f"    cast(null as {_TYPES[dialect][c.type]}) as {c.name}" for c in table.columns)
-            yield f"create or replace view raw.{table.name} as\nselect\n{nothing},\n    cast(null as date) as {HIVE_KEY}\nwhere false"
+            nothing += f",\n    cast(null as date) as {HIVE_KEY}"
+            yield f"create or replace view raw.{table.name} as\nselect\n{nothing}\nwhere false"
         elif dialect == "spark":
             yield (
                 f"create table if not exists raw.{table.name} (\n{columns},\n    {HIVE_KEY} date\n)\nusing parquet\n"
@@ -81,6 +82,7 @@ def _raw(dialect: Dialect, warehouse: Warehouse) -> Iterator[str]:
         else:
             yield (
                 f"create table if not exists raw.{table.name} (\n{columns},\n    {HIVE_KEY} date\n)\nwith (\n"
-                f"    format = 'PARQUET',\n    external_location = '{place}',\n    partitioned_by = array['{HIVE_KEY}']\n)"
+                f"    format = 'PARQUET',\n    external_location = '{place}',\n"
+                f"    partitioned_by = array['{HIVE_KEY}']\n)"
             )
             yield f"call system.sync_partition_metadata('raw', '{table.name}', 'FULL')"

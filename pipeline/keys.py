@@ -29,9 +29,7 @@ class Keys(BaseModel):
 Model = TypeVar("Model", bound=Keys)
 
 
-def read_keys(
-    model: type[Model], environ: Mapping[str, str], setting: str, default: str, keys_at: KeysAt
-) -> Model:
+def read_keys(model: type[Model], environ: Mapping[str, str], setting: str, default: str, keys_at: KeysAt) -> Model:
     """The file that the setting names, else the default one if it is there, else the model's own defaults.
 
     Raises ConfigurationError, naming the file, the line, the key's path, what is wrong with it and the fix.

@@ -30,7 +30,9 @@ def of_view(name: str) -> dict[str, Sources]:
 
 def upstream(view: View) -> set[str]:
     """The tables and views that a view reads."""
-    return {table.name for table in _query(view).find_all(exp.Table)} & set(_schema()) - {view.name}
+    query = _query(view)
+    named = {table.name for table in query.find_all(exp.Table)} - {cte.alias for cte in query.find_all(exp.CTE)}
+    return named & set(_schema()) - {view.name}
 
 
 def _query(view: View) -> exp.Expr:

@@ -46,7 +46,9 @@ def build_price_assets() -> dg.AssetsDefinition:
 
 def price_job() -> UnresolvedAssetJobDefinition:
     """The price list alone."""
-    return dg.define_asset_job(JOB, dg.AssetSelection.assets(PRICES.name), description="A snapshot of AWS's price list.")
+    return dg.define_asset_job(
+        JOB, dg.AssetSelection.assets(PRICES.name), description="A snapshot of AWS's price list."
+    )
 
 
 def price_schedule(job: UnresolvedAssetJobDefinition, is_on: bool) -> dg.ScheduleDefinition:

@@ -134,7 +134,9 @@ def read_file(environ: Mapping[str, str] = os.environ) -> tuple[FilePrice, ...]:
     header = [name.strip() for name in reader.fieldnames or ()]
     reader.fieldnames = header
     if missing := {"instance_type", "usd"} - set(header):
-        raise ConfigurationError(f"{path}: the column {min(missing)} is missing; the columns are {', '.join(_COLUMNS)}.")
+        raise ConfigurationError(
+            f"{path}: the column {min(missing)} is missing; the columns are {', '.join(_COLUMNS)}."
+        )
     if unknown := [name for name in header if name not in _COLUMNS]:
         raise ConfigurationError(f"{path}: there is no column {unknown[0]}; the columns are {', '.join(_COLUMNS)}.")
     found: dict[tuple[str, str, str], FilePrice] = {}
@@ -158,7 +160,9 @@ def _file_price(where: str, row: dict[str | None, Any]) -> FilePrice:
     except ValueError:
         usd = -1.0
     if not 0 <= usd < float("inf"):
-        raise ConfigurationError(f"{where}: '{told['usd']}' is no price: give US dollars for a unit, 0.35 for instance.")
+        raise ConfigurationError(
+            f"{where}: '{told['usd']}' is no price: give US dollars for a unit, 0.35 for instance."
+        )
     if not told["instance_type"]:
         raise ConfigurationError(f"{where}: instance_type is empty: give one, {VOLUME}, or {ANY} for any.")
     unit = _UNITS.get((told.get("unit") or ("gb-month" if told["instance_type"] == VOLUME else "hour")).lower())

@@ -1,5 +1,4 @@
-"""Saved questions: SQL files whose first comment is the question, by the file's name. Those of sql/, and the user's own.
-"""
+"""Saved questions: SQL files whose first comment is the question. Those of sql/questions, and the user's own."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ order by changed_at desc, account_id, region, name, field""",
     (
         "coverage",
         "Coverage",
-        "Every account and region, those that could not be looked at first. A gap is a window in which it was not seen.",
+        "Every account and region, those that could not be looked at first. A gap is a window without a look that saw.",
         """select account_id, account_name, region, last_status, last_look_at, last_success_at, builders, windows, gaps,
     last_error_message
 from coverage where is_configured is distinct from false
@@ -189,7 +189,7 @@ def render(warehouse: Warehouse) -> str:
     with views.connect(warehouse) as connection:
         (newest,) = _ask(connection, f"select {_NEWEST} as at, (select count(*) from snapshots) as snapshots")
         sheets = [_sheet(connection, *sheet) for sheet in SHEETS]
-        page = _template().render(
+        page: str = _template().render(
             version=__version__,
             at=_cell(newest["at"]),
             snapshots=newest["snapshots"],
@@ -199,7 +199,7 @@ def render(warehouse: Warehouse) -> str:
             most_rows=MOST_ROWS,
             texts=_TEXTS,
         )
-    return page
+        return page
 
 
 def write(path: Path, page: str) -> None:
@@ -252,7 +252,7 @@ def _states(connection: duckdb.DuckDBPyConnection) -> Chart | None:
     others = itertools.cycle(_OTHER_COLOURS)
     colours = [_STATE_COLOURS.get(state) or next(others) for state in states]
     chart = (
-        alt.Chart(alt.Data(values=[_plain(r) for r in rows]))
+        alt.Chart(_data(rows))
         .mark_bar()
         .encode(
             x=alt.X("yearmonthdate(day):T", title=None),
@@ -268,16 +268,20 @@ def _cost(connection: duckdb.DuckDBPyConnection) -> Chart | None:
     rows = _ask(connection, DAILY_COST)
     if not rows:
         return None
-    base = alt.Chart(alt.Data(values=[_plain(r) for r in rows])).encode(x=alt.X("yearmonthdate(day):T", title=None))
+    base = alt.Chart(_data(rows)).encode(x=alt.X("yearmonthdate(day):T", title=None))
     most = base.mark_bar(opacity=0.35, color=_OTHER_COLOURS[0]).encode(y=alt.Y("usd_high:Q", title="US dollars"))
     least = base.mark_bar(color=_OTHER_COLOURS[0]).encode(y=alt.Y("usd_low:Q", title="US dollars"))
-    return _drawn("cost", "Cost by day", "At least (dark) and at most (light); what is unpriced is not in it.", most + least)
+    return _drawn(
+        "cost", "Cost by day", "At least (dark) and at most (light); what is unpriced is not in it.", most + least
+    )
 
 
 def _drawn(name: str, title: str, note: str, chart: Any) -> Chart:
     pictures = {}
     for kind, width in _WIDTHS.items():
-        drawn = chart.properties(width=width, height=220, background="transparent", autosize={"type": "fit", "contains": "padding"})
+        drawn = chart.properties(
+            width=width, height=220, background="transparent", autosize={"type": "fit", "contains": "padding"}
+        )
         drawn = (
             drawn.configure_view(stroke=None)
             .configure_axis(labelFontSize=12, titleFontSize=12)
@@ -294,6 +298,10 @@ def _vegalite() -> str:
 def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
     rows: list[Row] = connection.sql(sql).to_arrow_table().to_pylist()
     return rows
+
+
+def _data(rows: list[Row]) -> Any:
+    return alt.Data(values=[_plain(row) for row in rows])  # type: ignore[no-untyped-call]
 
 
 def _plain(row: Row) -> Row:

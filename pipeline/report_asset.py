@@ -34,8 +34,6 @@ def build_report_asset() -> dg.AssetsDefinition:
 
         with told():
             path = report.keep(warehouse.open())
-        return dg.MaterializeResult(
-            metadata={"path": dg.MetadataValue.path(path) if "://" not in path else path}
-        )
+        return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(path) if "://" not in path else path})
 
     return write_report

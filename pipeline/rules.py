@@ -10,10 +10,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from pipeline.keys import Keys, Step, read_keys
 from pipeline.sql_folder import sql_folder
@@ -21,7 +21,8 @@ from pipeline.sql_folder import sql_folder
 DEFAULT_FILE = "findings.yaml"
 
 Severity = Literal["low", "medium", "high"]
-Check = Literal["warn", "error", "off"]
+# YAML reads the plain word off as a truth value.
+Check = Annotated[Literal["warn", "error", "off"], BeforeValidator(lambda value: "off" if value is False else value)]
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ def read_rules(environ: Mapping[str, str] = os.environ) -> Rules:
 
 
 @cache
-def _defaults() -> dict[str, dict[str, dict[str, str]]]:
-    read: dict[str, dict[str, dict[str, str]]] = yaml.safe_load((sql_folder() / "rules.yaml").read_text("utf-8"))
+def _defaults() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((sql_folder() / "rules.yaml").read_text("utf-8"))
     return read
 
 

@@ -17,7 +17,8 @@ _SECONDS = 60
 
 def alert_sensor(environ: Mapping[str, str]) -> dg.SensorDefinition:
     """On where a destination is configured. Each thing is told once for as long as it is wrong; once it was right, and
-    is wrong again, it is told again."""
+    is wrong again, it is told again.
+    """
     configured = alerts.destinations(environ)
     least = alerts.least_severity(environ)
 
@@ -62,7 +63,8 @@ class _Remembered:
 
 def _tell(instance: dg.DagsterInstance, destination: Destination, wrong: list[Alert], newest: str) -> int:
     """Tells a destination what it does not know yet, and remembers at once that it does: a tick that dies later, or
-    another destination that refuses, has nothing told twice."""
+    another destination that refuses, has nothing told twice.
+    """
     known = set(_remembered(instance, destination).told)
     new = [alert for alert in wrong if alert.key not in known]
     if new:

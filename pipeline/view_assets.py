@@ -61,7 +61,7 @@ _PICTURES = {
 
 
 def asset_views() -> list[View]:
-    """The views that are assets of their own: all but the committed tables and what helps them, and those with a parameter."""
+    """The views that are assets: all but the committed tables, which are others, and those with a parameter."""
     tables = {table.name for table in TABLES} | {views.RECENT}
     return [view for view in views.all_views() if view.name not in tables and not view.parameters]
 

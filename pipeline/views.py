@@ -39,8 +39,8 @@ _ATTEMPTS = 3
 
 RECENT = "recent_extracts"
 _RECENT_PURPOSE = (
-    "The rows of extracts that image_builders_current can still ask of: all where there is no checkpoint, else those of "
-    "the checkpoint and of the days after it."
+    "The rows of extracts that image_builders_current can still ask of: all of them where there is no checkpoint, else "
+    "those of the checkpoint and of the days after it."
 )
 
 _TYPES = {
@@ -171,7 +171,9 @@ def _values(
     typed = ",\n".join(f"    cast(rows.{column} as {kind}) as {column}" for column, (kind, _) in columns.items())
     nothing = f"    ({', '.join('null' for _ in columns)})"
     query = (
-        f"select\n{typed}\nfrom (\n    values\n" + ",\n".join(listed or [nothing]) + f"\n) as rows ({', '.join(columns)})"
+        f"select\n{typed}\nfrom (\n    values\n"
+        + ",\n".join(listed or [nothing])
+        + f"\n) as rows ({', '.join(columns)})"
     )
     if not listed:
         query += "\nwhere false"
@@ -196,7 +198,13 @@ def of_contract() -> Iterator[View]:
     for table in (EXTRACTS, *DATA_TABLES):
         columns = _columns(table)
         if table is EXTRACTS:
-            yield View(RECENT, _RECENT_PURPOSE, "one row per target per snapshot that still matters.", columns, _committed(RECENT))
+            yield View(
+                RECENT,
+                _RECENT_PURPOSE,
+                "one row per target per snapshot that still matters.",
+                columns,
+                _committed(RECENT),
+            )
             query = _committed(EXTRACTS.name)
         else:
             query = (
@@ -405,9 +413,7 @@ def _scan(table: Table, warehouse: Warehouse) -> str:
     """A scan of all files of a table with the contract's types, whatever the files or the path would suggest."""
     ends = [_names(table, warehouse, newest) for newest in (False, True)]
     there = frozenset.union(*ends)
-    columns = ", ".join(
-        f"{c.name if c.name in there else 'null'}::{_TYPES[c.type]} as {c.name}" for c in table.columns
-    )
+    columns = ", ".join(f"{c.name if c.name in there else 'null'}::{_TYPES[c.type]} as {c.name}" for c in table.columns)
     if not there:  # DuckDB fails on a glob that matches no file.
         return f"select {columns}, null::DATE as {HIVE_KEY} where false"
     pattern = _pattern(warehouse, f"{table.name}/*/*.parquet")

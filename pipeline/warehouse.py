@@ -240,7 +240,9 @@ class Warehouse:
 
     def _kept(self, table: Table, earlier: str, merge: _Merge, snapshot_id: str) -> Iterator[pa.Table]:
         """The rows of the window's earlier snapshot that the new one keeps, as its own."""
-        if self.path(table, earlier) not in self.storage.list(PurePosixPath(self.path(table, earlier)).parent.as_posix()):
+        if self.path(table, earlier) not in self.storage.list(
+            PurePosixPath(self.path(table, earlier)).parent.as_posix()
+        ):
             return  # It was published before there was such a table.
         with self.storage.open(self.path(table, earlier)) as source:
             for batch in pq.ParquetFile(source).iter_batches(ROW_GROUP):

@@ -12,7 +12,7 @@
 --   valid_from: the first day on which it holds; null where it holds from the beginning
 --   valid_to: the first day on which it holds no more; null where it still does
 
-with snapshots as (
+with listings as (
     select
         region,
         instance_type,
@@ -39,7 +39,7 @@ days as (
             partition by region, instance_type, operating_system, unit, observed_on
             order by snapshot_id desc
         ) as age
-    from snapshots
+    from listings
 ),
 
 listed as (

@@ -92,9 +92,7 @@ class Looker:
 
     def extract(self, *regions: str, **selection: Any) -> Extracted:
         access = Access(aws.new_session())
-        sweep = Sweep(
-            access, self.sandbox.clock.now, Selection(**selection), self.patience, 4, "run-1", tags=self.tags
-        )
+        sweep = Sweep(access, self.sandbox.clock.now, Selection(**selection), self.patience, 4, "run-1", tags=self.tags)
         with self.warehouse.stage("run-1-0") as (stream, sink):
             rows = sweep.run([target(r) for r in regions or ("us-east-1",)], sink)
         return Extracted(rows, stream)

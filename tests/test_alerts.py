@@ -41,7 +41,7 @@ def receivers() -> Iterator[dict[str, Receiver]]:
     made: dict[str, Receiver] = {}
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 (its name is http.server's)
+        def do_POST(self) -> None:
             receiver = made[self.path.strip("/").split("/")[0]]
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if receiver.status < 400:

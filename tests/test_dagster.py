@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pipeline import views
+from pipeline import lineage, report, report_asset, views
 from pipeline.checks import unknown_members
 from pipeline.contract import CHILDREN, TABLES
 from pipeline.definitions import build_definitions
@@ -91,6 +92,114 @@ def test_a_run_materializes_every_table_and_the_views(run: tuple[Looker, Run]) -
     (run_id,) = {r["run_id"] for r in views.query(look.warehouse, "from extracts").to_pylist()}
     assert run_id == result.run_id
     assert not list((Path(look.warehouse.location) / "_staging").rglob("*.arrow"))
+
+
+def test_views_tell_their_columns_lineage_rows_and_pictures(run: tuple[Looker, Run]) -> None:
+    look, execute = run
+    result = execute(whole=True)
+    made = materializations(result)
+    told = made["findings"].metadata
+    assert told["dagster/row_count"].value == 3 * 11
+    lineage = told["dagster/column_lineage"].value.deps_by_column  # type: ignore[union-attr]
+    assert ("image_builders_current", "name") in {
+        (d.asset_key.to_user_string(), d.column_name) for d in lineage["name"]
+    }
+    assert ("finding_rules", "severity") in {(d.asset_key.to_user_string(), d.column_name) for d in lineage["severity"]}
+    schema = told["dagster/column_schema"].value
+    assert [(c.name, c.type) for c in schema.columns][:2] == [("account_id", "varchar"), ("region", "varchar")]  # type: ignore[union-attr]
+    assert "| no_vpc_endpoint | ████████████████████████ | 3 |" in str(told["failing by rule"].value)
+    assert "| subnet_id |" in str(made["image_builder_subnets_current"].metadata["preview"].value).splitlines()[0]
+    assert Path(str(made["report"].metadata["path"].value)).read_text().startswith("<!doctype html>")
+    evaluated = checks(result)
+    found = evaluated["findings", "no_vpc_endpoint"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert str(found.description).startswith(
+        "3 image builders: Streams without an interface VPC endpoint: 123456789012/"
+    )
+    assert (found.metadata["failing"].value, found.metadata["unknown"].value) == (3, 0)
+    of_views = {key: e.passed for key, e in evaluated.items() if key[0] not in {t.name for t in TABLES} | {"findings"}}
+    assert len(of_views) > 20
+    assert all(of_views.values()), of_views
+
+
+def test_the_graph_of_views_is_that_of_their_sql() -> None:
+    graph = build_definitions({}).resolve_asset_graph()
+    for view in asset_views():
+        node = graph.get(dg.AssetKey(view.name))
+        assert {key.to_user_string() for key in node.parent_keys} == lineage.upstream(view)
+        assert node.description == f"{view.purpose}\n\nGrain: {view.grain}"
+    assert {k.to_user_string() for k in graph.get(dg.AssetKey("prices")).parent_keys} == {
+        "instance_prices",
+        "price_file",
+    }
+    asked = re.findall(
+        r"\b(?:from|join) (\w+)",
+        " ".join(
+            [
+                report.FIGURES,
+                report.COST,
+                report.STATES,
+                report.DAILY_COST,
+                report._NEWEST,
+                *(s[3] for s in report.SHEETS),
+            ]
+        ),
+    )
+    known = {view.name for view in asset_views()}
+    assert set(asked) & known - {"image_builder_states"} <= set(report_asset.UPSTREAM)
+
+
+@pytest.mark.parametrize(
+    ("settings", "severity"),
+    [
+        ("", dg.AssetCheckSeverity.WARN),
+        ("checks: error", dg.AssetCheckSeverity.ERROR),
+        ("checks: error\nrules: {failed: {checks: warn}}", dg.AssetCheckSeverity.WARN),
+        ("rules: {failed: {checks: off}}", None),
+        ('rules: {failed: {checks: "off"}}', None),
+        ("rules: {failed: {enabled: false}}", None),
+    ],
+)
+def test_findings_warn_unless_it_is_said_otherwise(settings: str, severity: Any, run: tuple[Looker, Run]) -> None:
+    look, _ = run
+    estate_of(look)[ACCOUNT, "us-east-1"] = [builder("a", State="FAILED")]
+    look.publish("us-east-1")
+    Path("findings.yaml").write_text(settings)
+    job = dg.define_asset_job("only_findings", dg.AssetSelection.checks_for_assets(dg.AssetKey("findings")))
+    definitions = build_definitions({}, warehouse=WarehouseResource(location=look.warehouse.location))
+    merged = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
+    evaluated = checks(merged.resolve_job_def("only_findings").execute_in_process())
+    found = evaluated.get(("findings", "failed"))
+    assert (found.severity if found else None) == severity
+    if found:
+        assert not found.passed
+
+
+@pytest.mark.parametrize(("cadence", "warn", "fail"), [("daily", 24, 48), ("hourly", 1, 2)])
+def test_assets_say_how_old_they_may_be(cadence: str, warn: int, fail: int) -> None:
+    definitions = build_definitions({"IMAGE_BUILDERS_CADENCE": cadence})
+    for spec in definitions.resolve_all_asset_specs():
+        policy: Any = spec.freshness_policy
+        assert policy, spec.key
+        if spec.key == dg.AssetKey("instance_prices"):
+            assert policy.fail_window.to_timedelta() == timedelta(days=60)
+            continue
+        assert policy.warn_window.to_timedelta() == timedelta(hours=warn, minutes=15)
+        assert policy.fail_window.to_timedelta() == timedelta(hours=fail, minutes=15)
+
+
+def test_prices_are_an_asset_that_runs_seldom_and_by_itself(run: tuple[Looker, Run]) -> None:
+    look, _ = run
+    definitions = build_definitions({}, warehouse=WarehouseResource(location=look.warehouse.location))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = definitions.resolve_job_def("image_builder_prices").execute_in_process(instance=instance)
+    (made,) = materializations(result).values()
+    assert made.asset_key == dg.AssetKey("instance_prices")
+    assert made.metadata["dagster/row_count"].value > 50  # type: ignore[operator]
+    snapshot = definitions.resolve_job_def(JOB)
+    assert dg.AssetKey("instance_prices") not in snapshot.asset_layer.selected_asset_keys
+    schedule = definitions.resolve_schedule_def("every_week")
+    assert (schedule.cron_schedule, schedule.default_status) == ("17 3 * * 1", dg.DefaultScheduleStatus.STOPPED)
 
 
 def test_what_the_ui_is_told(run: tuple[Looker, Run]) -> None:

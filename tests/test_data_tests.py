@@ -36,7 +36,7 @@ DAMAGE = {
     "image_builder_history.current_is_current": "update t set state = 'LOST' where is_current",
     "image_builder_history.no_overlap": "update t set valid_to = valid_from - interval 1 day",
     "image_builder_history.one_current": "update t set is_current = true",
-    "image_builder_changes.deleted_is_gone": "update t set change = 'deleted', changed_at = now() where change = 'first_seen'",
+    "image_builder_changes.deleted_is_gone": "update t set change = 'deleted', changed_at = now() where field is null",
     "image_builder_changes.in_order": "update t set changed_after = changed_at + interval 1 day",
     "image_builder_changes.values_differ": "update t set from_value = to_value",
     "image_builder_spans.bounds": "update t set hours_low = hours_high + 1",

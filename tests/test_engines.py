@@ -77,8 +77,9 @@ def test_spark_tells_the_same_rows(view: views.View, spark: Any, home: Warehouse
 
 
 def test_a_statement_for_every_view_and_none_is_lost_on_the_way(home: Warehouse) -> None:
-    for dialect in ("spark", "trino"):
-        made = "\n".join(engines.script(dialect, home))  # type: ignore[arg-type]
+    dialects: tuple[engines.Dialect, ...] = ("spark", "trino")
+    for dialect in dialects:
+        made = "\n".join(engines.script(dialect, home))
         for view in VIEWS:
             assert (f" {view.name} as" in made) is not bool(view.parameters)
 
@@ -86,7 +87,8 @@ def test_a_statement_for_every_view_and_none_is_lost_on_the_way(home: Warehouse)
 def test_before_prices_are_known_their_table_is_empty_and_there(tmp_path: Path) -> None:
     home = Warehouse(str(tmp_path / "warehouse"))
     replay.replay(home, NOON - timedelta(days=1), {"us-east-1": Look([builder("a")])})
-    for dialect in ("spark", "trino"):
-        (made,) = [s for s in engines.script(dialect, home) if "raw.instance_prices" in s and "create" in s][:1]  # type: ignore[arg-type]
+    dialects: tuple[engines.Dialect, ...] = ("spark", "trino")
+    for dialect in dialects:
+        (made,) = [s for s in engines.script(dialect, home) if "raw.instance_prices" in s and "create" in s][:1]
         assert made.startswith("create or replace view raw.instance_prices")
         assert made.endswith("where false")

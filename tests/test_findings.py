@@ -66,15 +66,40 @@ MEMBERS: list[tuple[str, dict[str, Any], str, str]] = [
         "fail",
         "RUNNING, 2 errors, DOMAIN_JOIN_ERROR_LOGON_FAILURE",
     ),
-    ("errors_present", {"State": "FAILED", "ImageBuilderErrors": [ERROR]}, "pass", f"FAILED, 1 errors, {ERROR['ErrorCode']}"),
+    (
+        "errors_present",
+        {"State": "FAILED", "ImageBuilderErrors": [ERROR]},
+        "pass",
+        f"FAILED, 1 errors, {ERROR['ErrorCode']}",
+    ),
     ("errors_present", {}, "pass", "RUNNING, 0 errors"),
-    ("errors_present", {"State": None, "ImageBuilderErrors": [ERROR]}, "unknown", f"no state, 1 errors, {ERROR['ErrorCode']}"),
+    (
+        "errors_present",
+        {"State": None, "ImageBuilderErrors": [ERROR]},
+        "unknown",
+        f"no state, 1 errors, {ERROR['ErrorCode']}",
+    ),
     ("failed", {"State": "FAILED", "ImageBuilderErrors": [ERROR]}, "fail", f"FAILED, {ERROR['ErrorCode']}"),
     ("failed", {}, "pass", "RUNNING"),
     ("failed", {"State": None}, "unknown", "no state"),
-    ("agent_access_open", {"AgentAccessConfig": {"UserControlMode": "VIEW_STOP"}}, "fail", "UserControlMode is VIEW_STOP"),
-    ("agent_access_open", {"AgentAccessConfig": {"UserControlMode": "VIEW_ONLY"}}, "fail", "UserControlMode is VIEW_ONLY"),
-    ("agent_access_open", {"AgentAccessConfig": {"UserControlMode": "DISABLED"}}, "pass", "UserControlMode is DISABLED"),
+    (
+        "agent_access_open",
+        {"AgentAccessConfig": {"UserControlMode": "VIEW_STOP"}},
+        "fail",
+        "UserControlMode is VIEW_STOP",
+    ),
+    (
+        "agent_access_open",
+        {"AgentAccessConfig": {"UserControlMode": "VIEW_ONLY"}},
+        "fail",
+        "UserControlMode is VIEW_ONLY",
+    ),
+    (
+        "agent_access_open",
+        {"AgentAccessConfig": {"UserControlMode": "DISABLED"}},
+        "pass",
+        "UserControlMode is DISABLED",
+    ),
     ("agent_access_open", {}, "unknown", "UserControlMode is not told"),
     (
         "agent_screenshots",
@@ -185,9 +210,15 @@ def test_settings_change_rules_without_a_word_of_sql(home: Warehouse) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("rules: {running_to_long: {threshold: 3}}", "findings.yaml: rules: there is no rule running_to_long; the rules"),
+        (
+            "rules: {running_to_long: {threshold: 3}}",
+            "findings.yaml: rules: there is no rule running_to_long; the rules",
+        ),
         ("rules: {failed: {treshold: 3}}", "rules.failed.treshold: there is no such key; did you mean threshold?"),
-        ("rules: {running_too_long: {threshold: 0}}", "rules.running_too_long.threshold: Input should be greater than 0"),
+        (
+            "rules: {running_too_long: {threshold: 0}}",
+            "rules.running_too_long.threshold: Input should be greater than 0",
+        ),
         ("rules: {failed: {severity: dire}}", "rules.failed.severity: Input should be 'low', 'medium' or 'high'"),
         ("cheks: warn", "cheks: there is no such key; did you mean checks? The keys here are owner_tags"),
         ("checks: never", "checks: Input should be 'warn', 'error' or 'off'"),
@@ -208,7 +239,10 @@ def test_every_key_of_the_settings_is_explained_where_the_defaults_are() -> None
 
 
 def test_usage_counts_what_image_builders_use_now(home: Warehouse) -> None:
-    gone = {"VpcConfig": {"SubnetIds": ["s9"], "SecurityGroupIds": ["g9"]}, "ImageArn": "arn:aws:appstream:r::image/Old"}
+    gone: dict[str, Any] = {
+        "VpcConfig": {"SubnetIds": ["s9"], "SecurityGroupIds": ["g9"]},
+        "ImageArn": "arn:aws:appstream:r::image/Old",
+    }
     publish(home, builder("gone", **gone), at=NOON - DAY)
     exhausted = {
         "ErrorCode": "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES",
@@ -243,7 +277,10 @@ def test_usage_counts_what_image_builders_use_now(home: Warehouse) -> None:
         (*where, "g2", 1, 0, 0, 0),
     ]
     usage = "select image_name, cast(image_date as varchar), age_days, builders, running from image_usage order by 1"
-    assert told(home, usage) == [("AppStream-WinServer2022-09-01-2026", "2026-09-01", 83, 1, 1), ("ours", None, None, 1, 0)]
+    assert told(home, usage) == [
+        ("AppStream-WinServer2022-09-01-2026", "2026-09-01", 83, 1, 1),
+        ("ours", None, None, 1, 0),
+    ]
 
 
 def test_an_error_is_logged_once_from_the_first_look_to_the_last(home: Warehouse) -> None:

@@ -32,7 +32,11 @@ def home(tmp_path: Path) -> Warehouse:
 
 
 def made(name: str, **members: Any) -> dict[str, Any]:
-    first = {"CreatedTime": (NOON - 9 * DAY).timestamp(), "InstanceType": MEDIUM, "Platform": "WINDOWS_SERVER_2022"}
+    first: dict[str, Any] = {
+        "CreatedTime": (NOON - 9 * DAY).timestamp(),
+        "InstanceType": MEDIUM,
+        "Platform": "WINDOWS_SERVER_2022",
+    }
     return builder(name, **(first | members))
 
 

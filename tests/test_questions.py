@@ -53,5 +53,5 @@ def test_a_folder_that_is_not_there_and_a_file_without_sql_are_told(tmp_path: Pa
     with pytest.raises(ConfigurationError, match="IMAGE_BUILDERS_QUESTIONS names nowhere, which is no folder"):
         questions.questions({"IMAGE_BUILDERS_QUESTIONS": "nowhere"})
     (tmp_path / "empty.sql").write_text("-- Why?\n")
-    with pytest.raises(ConfigurationError, match="empty.sql has no SQL in it"):
+    with pytest.raises(ConfigurationError, match=r"empty\.sql has no SQL in it"):
         questions.questions({"IMAGE_BUILDERS_QUESTIONS": str(tmp_path)})

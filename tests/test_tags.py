@@ -12,7 +12,6 @@ from pipeline.sandbox.faults import Fault
 from tests.conftest import Looker, StartSandbox, builder, estate_of, target, write_targets
 
 
-
 @pytest.fixture
 def look(looker: Callable[..., Looker]) -> Looker:
     """Three builders, of which two have tags, and a sandbox that is asked for them."""
