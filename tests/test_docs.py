@@ -46,12 +46,30 @@ def test_the_queries_of_the_readme_work(query: str, looker: Callable[..., Looker
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/warehouse.md", "docs/tables.md"]
+    "name", ["README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/warehouse.md", "docs/tables.md", "docs/questions.md"]
 )
 def test_links_lead_somewhere(name: str) -> None:
     page = ROOT / name
     for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
         assert (page.parent / link).exists(), link
+
+
+def test_the_readmes_settings_and_prices_are_ones_that_work() -> None:
+    from pipeline import prices, rules
+
+    Path("findings.yaml").write_text(README.split("```yaml\n# findings.yaml")[1].split("```")[0].partition("\n")[2])
+    assert {r.name: r.threshold for r in rules.read_rules({}).rules}["running_too_long"] == 12
+    Path("prices.csv").write_text("instance_type," + README.split("```\ninstance_type,")[1].split("```")[0])
+    assert len(prices.read_file({})) == 3
+
+
+def test_every_module_and_view_is_named_in_the_readme() -> None:
+    modules = {p.name for p in (ROOT / "pipeline").glob("*.py")} - {"__init__.py"}
+    named_elsewhere = {"markdown.py", "model.py", "errors.py", "threads.py", "dictionary.py", "answers.py"}
+    named_elsewhere |= {"sql_folder.py", "redaction.py"}
+    assert {name for name in modules - named_elsewhere if f"`{name}`" not in README} == set()
+    helpers = {"image_builder_sightings", "image_builder_spans"}
+    assert {v.name for v in views.of_sql_folder() if f"`{v.name}" not in README} == helpers
 
 
 def test_versions_are_pinned_without_an_index() -> None:
