@@ -95,7 +95,7 @@ def test_a_run_materializes_every_table_and_the_views(run: tuple[Looker, Run]) -
 
 
 def test_views_tell_their_columns_lineage_rows_and_pictures(run: tuple[Looker, Run]) -> None:
-    look, execute = run
+    _, execute = run
     result = execute(whole=True)
     made = materializations(result)
     told = made["findings"].metadata

@@ -46,7 +46,8 @@ def test_the_queries_of_the_readme_work(query: str, looker: Callable[..., Looker
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/warehouse.md", "docs/tables.md", "docs/questions.md"]
+    "name",
+    ["README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/warehouse.md", "docs/tables.md", "docs/questions.md"],
 )
 def test_links_lead_somewhere(name: str) -> None:
     page = ROOT / name
