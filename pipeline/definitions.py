@@ -46,7 +46,7 @@ def build_definitions(environ: Mapping[str, str] = os.environ, **overrides: Any)
     definitions = dg.Definitions(
         assets=[
             build_assets(cadence, partitions, shards_of(environ), executor.name != "in_process"),
-            build_view_assets(),
+            *build_view_assets(),
             build_report_asset(),
             build_price_assets(),
         ],

@@ -9,7 +9,7 @@ from dagster import AssetExecutionContext
 
 from pipeline import lineage, views
 from pipeline.assets import column_schema, told
-from pipeline.contract import TABLES
+from pipeline.contract import PRICES, TABLES
 from pipeline.markdown import to_bars, to_markdown
 from pipeline.resources import WarehouseResource
 from pipeline.views import View
@@ -66,12 +66,27 @@ def asset_views() -> list[View]:
     return [view for view in views.all_views() if view.name not in tables and not view.parameters]
 
 
-def build_view_assets() -> dg.AssetsDefinition:
-    """Every view as an asset, with its header as description. They have no partitions: a view tells of all windows."""
-    listed = asset_views()
+def build_view_assets() -> list[dg.AssetsDefinition]:
+    """Every view as an asset, with its header as description. They have no partitions: a view tells of all windows.
 
+    Those that read prices are a step of their own: a price list that cannot be had keeps them, and no others.
+    """
+    listed = asset_views()
+    priced = _downstream_of(PRICES.name, listed)
+    return [
+        _step("views", [view for view in listed if view.name not in priced]),
+        _step("views_of_prices", [view for view in listed if view.name in priced]),
+    ]
+
+
+def _downstream_of(name: str, listed: list[View]) -> set[str]:
+    direct = {view.name for view in listed if name in lineage.upstream(view)}
+    return direct.union(*(_downstream_of(view, listed) for view in direct))
+
+
+def _step(name: str, listed: list[View]) -> dg.AssetsDefinition:
     @dg.multi_asset(
-        name="views",
+        name=name,
         specs=[
             dg.AssetSpec(
                 view.name,

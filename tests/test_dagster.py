@@ -175,6 +175,27 @@ def test_findings_warn_unless_it_is_said_otherwise(settings: str, severity: Any,
         assert not found.passed
 
 
+def test_a_price_list_that_cannot_be_had_keeps_what_reads_it_and_nothing_else(run: tuple[Looker, Run]) -> None:
+    look, _ = run
+    look.sandbox.services.refused = {"GetProducts"}
+    definitions = build_definitions(
+        {},
+        warehouse=WarehouseResource(location=look.warehouse.location),
+        clock=ClockResource(at=NOON.isoformat()),
+    )
+    everything = dg.Definitions.merge(
+        definitions, dg.Definitions(jobs=[dg.define_asset_job("everything", dg.AssetSelection.all())])
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = everything.resolve_job_def("everything").execute_in_process(
+            instance=instance, partition_key="2026-11-23", raise_on_error=False
+        )
+    assert not result.success
+    missing = {view.name for view in asset_views()} - set(materializations(result))
+    assert missing == {"prices", "running_cost"}
+    assert views.query(look.warehouse, "from findings").num_rows > 0
+
+
 @pytest.mark.parametrize(("cadence", "warn", "fail"), [("daily", 24, 48), ("hourly", 1, 2)])
 def test_assets_say_how_old_they_may_be(cadence: str, warn: int, fail: int) -> None:
     definitions = build_definitions({"IMAGE_BUILDERS_CADENCE": cadence})
