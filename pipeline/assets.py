@@ -196,8 +196,8 @@ def build_assets(cadence: str, partitions: Windows, shards: int = 1, has_workers
                 yield dg.Output(None, table.name, metadata=_metadata(home, published, table, extracted))
         try:
             upkeep.tend(home, clock.now())
-        except WarehouseError as error:  # The snapshot is there; the next run takes up what is left to be done.
-            context.log.warning(str(error))
+        except Exception as error:  # The snapshot is there; the next run takes up what is left to be done.
+            context.log.warning(f"Old snapshots could not be joined: {error}")
 
     @dg.graph_multi_asset(
         name=SNAPSHOT,

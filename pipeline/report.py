@@ -20,7 +20,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline import __version__, views
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, WarehouseError
 from pipeline.storage import told
 from pipeline.warehouse import Warehouse
 
@@ -30,6 +30,7 @@ FILE = "report.html"
 MOST_ROWS = 1000
 """Rows of a table that are listed; of more, the report says how many there are."""
 
+_ATTEMPTS = 3
 _COST_DAYS, _STATE_DAYS, _CHANGE_DAYS = 30, 60, 7
 _WIDTHS = {"wide": 880, "narrow": 330}
 """Pixels: of a screen or a page, and of a phone."""
@@ -174,6 +175,9 @@ from (
 join image_builder_history as history
     on history.valid_from < cast(days.day as timestamptz) + interval 1 day
     and (history.valid_to is null or history.valid_to >= cast(days.day as timestamptz) + interval 1 day)
+join coverage
+    on history.account_id = coverage.account_id and history.region = coverage.region
+    and days.day <= cast(coverage.last_look_at as date)
 group by all order by all
 """
 
@@ -185,7 +189,19 @@ group by all having sum(usd_high) is not null order by all
 
 
 def render(warehouse: Warehouse) -> str:
-    """The page. Raises NoSnapshotError before the first snapshot."""
+    """The page. Raises NoSnapshotError before the first snapshot, WarehouseError where the warehouse cannot be read."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _render(warehouse)
+        except duckdb.Error as error:
+            # A superseded file that was removed between being listed and being opened is not in the next list.
+            if not isinstance(error, duckdb.IOException) or attempt == _ATTEMPTS - 1:
+                reason = " ".join(str(error).partition("\n\n")[0].split()).rstrip(".")
+                raise WarehouseError(f"The warehouse {warehouse.location} cannot be read: {reason}.") from error
+    raise AssertionError("unreachable")
+
+
+def _render(warehouse: Warehouse) -> str:
     with views.connect(warehouse) as connection:
         (newest,) = _ask(connection, f"select {_NEWEST} as at, (select count(*) from snapshots) as snapshots")
         sheets = [_sheet(connection, *sheet) for sheet in SHEETS]

@@ -391,15 +391,20 @@ def _scans(warehouse: Warehouse) -> dict[str, str]:
     """The queries of the raw views, by name."""
     scans = {table.name: _scan(table, warehouse) for table in (*TABLES, PRICES)}
     scans[RECENT] = "select * from raw.extracts"
-    if warehouse.storage.list(CHECKPOINTS):
+    if checkpoints := warehouse.storage.list(CHECKPOINTS):
+        with warehouse.storage.open(checkpoints[-1]) as source:
+            there = set(pq.read_schema(source).names)
+        columns = ", ".join(
+            f"{c.name if c.name in there else 'null'}::{_TYPES[c.type]} as {c.name}" for c in EXTRACTS.columns
+        )
         pattern = _pattern(warehouse, f"{CHECKPOINTS}/*.parquet")
-        columns = ", ".join(f"{c.name}::{_TYPES[c.type]} as {c.name}" for c in EXTRACTS.columns)
+        # Listed once: what the newest one has, and the day up to which it has it, must be of the same.
         scans[RECENT] = (
-            f"with newest as (select max(file) as file from glob({pattern})) "
-            f"select {columns}, {HIVE_KEY}::DATE as {HIVE_KEY} from read_parquet({pattern}, union_by_name = true, "
-            "filename = true, hive_partitioning = false) where filename = (select file from newest) "
-            f"union all select * from raw.extracts where {HIVE_KEY} > (select "
-            f"regexp_extract(file, '([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})-[0-9T]+.parquet$', 1)::DATE from newest)"
+            f"with checkpoint as (select {columns}, {HIVE_KEY}::DATE as {HIVE_KEY}, filename, max(filename) over () as "
+            f"newest from read_parquet({pattern}, union_by_name = true, filename = true, hive_partitioning = false)) "
+            f"select {', '.join(c.name for c in EXTRACTS.columns)}, {HIVE_KEY} from checkpoint where filename = newest "
+            f"union all select * from raw.extracts where {HIVE_KEY} > (select max(regexp_extract(newest, "
+            "'([0-9]{4}-[0-9]{2}-[0-9]{2})-[0-9T]+.parquet$', 1)::DATE) from checkpoint)"
         )
     return scans
 

@@ -247,7 +247,7 @@ class Warehouse:
         with self.storage.open(self.path(table, earlier)) as source:
             for batch in pq.ParquetFile(source).iter_batches(ROW_GROUP):
                 rows = pa.table(batch)
-                yield columns_of(table, rows.filter(merge.keeps(rows)), snapshot_id)
+                yield columns_of(table, rows.filter(merge.keeps(table, rows)), snapshot_id)
 
     def _clean(self, streams: Sequence[str], run_id: str | None) -> None:
         """Removes superseded snapshots, files without a commit, and what is stale in the scratch folder."""
@@ -351,9 +351,12 @@ class _Merge:
         if self._refreshed:
             self._seen_again.update(looked["arn"].filter(_of_targets(looked, self._refreshed)).to_pylist())
 
-    def keeps(self, rows: pa.Table) -> pa.ChunkedArray:
+    def keeps(self, table: Table, rows: pa.Table) -> pa.ChunkedArray:
         """Which of an earlier table's rows live on."""
         again = pc.is_in(rows["arn"], pa.array(self._seen_again, pa.string()))
+        if table.operation == contract.TAGS:  # Who was seen again without tags keeps those it had.
+            told = {t for t in self._refreshed if self._looks[t].get("tags_status") == "ok"}
+            again = pc.and_(again, _of_targets(rows, told))
         return pc.or_(
             _of_targets(rows, self._carried),
             pc.and_not(_of_targets(rows, self._refreshed), again),
@@ -387,9 +390,19 @@ class _Merge:
                 row[contract.EXTRA] = look[contract.EXTRA] or earlier[contract.EXTRA]
             if target in self._refreshed and look:
                 row["builders"] = look["builders"] + self._kept.get(target, 0)
+                row |= _worse_tags(earlier, look)
             return row
         assert look
-        return look | {"builders": look["builders"] + self._kept.get(target, 0)}
+        row = look | {"builders": look["builders"] + self._kept.get(target, 0)}
+        if target in self._refreshed and earlier:
+            row |= _worse_tags(earlier, look)
+        return row
+
+
+def _worse_tags(earlier: Row, look: Row) -> Row:
+    """How it went with the tags of a target of which two looks tell: well only if with both."""
+    worse = look if earlier.get("tags_status") == "ok" else earlier
+    return {name: worse.get(name) for name in ("tags_status", "tags_error_code", "tags_error_message")}
 
 
 def _of_targets(rows: pa.Table, targets: set[TargetKey]) -> pa.ChunkedArray:

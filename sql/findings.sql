@@ -1,5 +1,6 @@
 -- What to look into: every image builder as it is now, held against every rule (finding_rules). What AWS does not tell
--- is unknown, never a pass; so is a duration whose bounds lie on both sides of the threshold.
+-- is unknown, never a pass; so is a duration whose bounds lie on both sides of the threshold. A list that AWS leaves
+-- out is an empty one.
 --
 -- Grain: one row per image builder and rule.
 -- Columns:

@@ -184,6 +184,8 @@ scalars as (
 elements as (
     select
         'subnet_ids' as field,
+        account_id,
+        region,
         arn,
         snapshot_id,
         subnet_id as element
@@ -191,6 +193,8 @@ elements as (
     union all
     select
         'security_group_ids' as field,
+        account_id,
+        region,
         arn,
         snapshot_id,
         security_group_id as element
@@ -198,6 +202,8 @@ elements as (
     union all
     select
         'errors' as field,
+        account_id,
+        region,
         arn,
         snapshot_id,
         concat(coalesce(error_code, ''), ': ', coalesce(error_message, '')) as element
@@ -205,6 +211,8 @@ elements as (
     union all
     select
         'access_endpoints' as field,
+        account_id,
+        region,
         arn,
         snapshot_id,
         concat(coalesce(endpoint_type, ''), '=', coalesce(vpce_id, '')) as element
@@ -212,6 +220,8 @@ elements as (
     union all
     select
         'ipv6_addresses' as field,
+        account_id,
+        region,
         arn,
         snapshot_id,
         ipv6_address as element
@@ -219,6 +229,8 @@ elements as (
     union all
     select
         'agent_permissions' as field,
+        account_id,
+        region,
         arn,
         snapshot_id,
         concat(coalesce(agent_action, ''), '=', coalesce(permission, '')) as element
@@ -226,6 +238,8 @@ elements as (
     union all
     select
         'tags' as field,
+        account_id,
+        region,
         arn,
         snapshot_id,
         concat(tag_key, '=', coalesce(tag_value, '')) as element
@@ -238,19 +252,12 @@ looks as (
         account_id,
         region,
         tags_status,
-        cast(dense_rank() over (order by window_start, window_end) as integer) as number
+        cast(row_number() over (partition by account_id, region order by observed_at, snapshot_id) as integer) as number
     from extracts
     where status = 'ok'
 ),
 
-numbers as (
-    select distinct
-        snapshot_id,
-        number
-    from looks
-),
-
--- The first and the last of each run of snapshots in which a builder has an element.
+-- The first and the last of each run of looks in which a builder has an element.
 borders as (
     select *
     from (
@@ -258,16 +265,19 @@ borders as (
             elements.field,
             elements.arn,
             elements.element,
-            numbers.number,
-            coalesce(lag(numbers.number) over run < numbers.number - 1, true) as is_start,
-            coalesce(lead(numbers.number) over run > numbers.number + 1, true) as is_end
+            looks.number,
+            coalesce(lag(looks.number) over run < looks.number - 1, true) as is_start,
+            coalesce(lead(looks.number) over run > looks.number + 1, true) as is_end
         from elements
-        join numbers
-            on elements.snapshot_id = numbers.snapshot_id
+        join looks
+            on
+                elements.snapshot_id = looks.snapshot_id
+                and elements.region = looks.region
+                and elements.account_id = looks.account_id
         where elements.element is not null
         window run as (
             partition by elements.arn, elements.field, elements.element
-            order by numbers.number
+            order by looks.number
         )
     ) as marked
     where is_start or is_end

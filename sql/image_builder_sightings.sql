@@ -24,17 +24,17 @@ with looks as (
     window
         upto as (
             partition by account_id, region
-            order by window_start, window_end
+            order by observed_at, snapshot_id
             rows between unbounded preceding and current row
         ),
         earlier as (
             partition by account_id, region
-            order by window_start, window_end
+            order by observed_at, snapshot_id
             rows between unbounded preceding and 1 preceding
         ),
         later as (
             partition by account_id, region
-            order by window_start, window_end
+            order by observed_at, snapshot_id
             rows between 1 following and unbounded following
         )
 )

@@ -19,7 +19,7 @@
 --   is_open: whether nothing says that the stretch has ended
 --   hours_low: the least it can have lasted: from first_seen_at to last_seen_at, to the second
 --   hours_high: the most it can have lasted: from started_after to ended_before, or while it is open to the newest look
---     in the warehouse; null where started_after is
+--     at its target, however that went; null where started_after is
 
 with sightings as (
     select
@@ -96,9 +96,16 @@ starts as (
     )
 ),
 
+-- How far knowledge goes: a target that nobody looks at any more adds nothing to what it was known to have.
 newest as (
-    select max(coalesce(later_observed_at, observed_at)) as look_at
+    select
+        account_id,
+        region,
+        max(coalesce(later_observed_at, observed_at)) as look_at
     from extracts
+    group by
+        account_id,
+        region
 ),
 
 bounds as (
@@ -163,4 +170,5 @@ select
         as double
     ) / 3600 as hours_high
 from spans
-cross join newest
+join newest
+    on spans.account_id = newest.account_id and spans.region = newest.region

@@ -44,7 +44,7 @@ select
     dates.image_arn,
     dates.image_name,
     dates.image_date,
-    date_diff('day', dates.image_date, cast(newest.look_at as date)) as age_days,
+    date_diff('day', dates.image_date, cast(newest.look_at at time zone 'UTC' as date)) as age_days,
     dates.builders,
     dates.running,
     dates.accounts,

@@ -19,7 +19,7 @@ with listings as (
         operating_system,
         unit,
         snapshot_id,
-        cast(observed_at as date) as observed_on,
+        cast(observed_at at time zone 'UTC' as date) as observed_on,
         min(usd) as usd
     from raw.instance_prices
     group by
@@ -28,7 +28,7 @@ with listings as (
         operating_system,
         unit,
         snapshot_id,
-        cast(observed_at as date)
+        cast(observed_at at time zone 'UTC' as date)
 ),
 
 -- The newest of each day: prices are by the day.

@@ -9,7 +9,7 @@
 --   region: the AWS region
 --   arn: the image builder
 --   name: its name
---   owner: its owner, if its tags name one
+--   owner: its owner as of now, if its tags name one
 --   instance_type: the instance type
 --   platform: the operating system, in AppStream's words
 --   operating_system: the operating system, in the price list's words; Windows 10 and 11 bill as BYOL
@@ -25,18 +25,13 @@
 --   volume_usd_low: the least that it can have cost beside the instance; null where no price is known
 --   volume_usd_high: the most that it can have cost beside the instance; null where no price is known
 
-with newest as (
-    select max(coalesce(later_observed_at, observed_at)) as look_at
-    from extracts
-),
-
-first_looks as (
+with looks as (
     select
         account_id,
         region,
-        min(observed_at) as look_at
+        min(case when status = 'ok' then observed_at end) as first_at,
+        max(coalesce(later_observed_at, observed_at)) as newest_at
     from extracts
-    where status = 'ok'
     group by
         account_id,
         region
@@ -55,29 +50,42 @@ spans as (
         spans.first_seen_at,
         spans.last_seen_at,
         case
-            when spans.started_after > first_looks.look_at then spans.started_after
-            when first_looks.look_at > spans.first_seen_at then spans.first_seen_at
-            else first_looks.look_at
+            -- Where only the kind of instance changed, the stretch before has the time between the two.
+            when
+                lag(spans.ended_before) over builder > spans.started_after
+                and lag(spans.ended_before) over builder > looks.first_at
+                then least(lag(spans.ended_before) over builder, spans.first_seen_at)
+            when spans.started_after > looks.first_at then spans.started_after
+            when looks.first_at > spans.first_seen_at then spans.first_seen_at
+            else looks.first_at
         end as started_after,
-        coalesce(spans.ended_before, newest.look_at) as ended_before
+        coalesce(spans.ended_before, looks.newest_at) as ended_before
     from running_spans as spans
-    join first_looks
+    join looks
         on
-            spans.account_id = first_looks.account_id
-            and spans.region = first_looks.region
-    cross join newest
+            spans.account_id = looks.account_id
+            and spans.region = looks.region
+    window builder as (
+        partition by spans.arn
+        order by spans.first_seen_at
+    )
 ),
 
 days as (
     select
         spans.*,
         cast(days.day as date) as cost_date,
-        cast(days.day as timestamptz) as day_start,
-        cast(days.day as timestamptz) + interval 1 day as day_end
+        cast(days.day as timestamp) at time zone 'UTC' as day_start,
+        cast(days.day + interval 1 day as timestamp) at time zone 'UTC' as day_end
     from spans
     cross join
-        unnest(generate_series(cast(spans.started_after as date), cast(spans.ended_before as date), interval 1 day))
-            as days (day)
+        unnest(
+            generate_series(
+                cast(spans.started_after at time zone 'UTC' as date),
+                cast(spans.ended_before at time zone 'UTC' as date),
+                interval 1 day
+            )
+        ) as days (day)
 ),
 
 parts as (
@@ -96,7 +104,6 @@ parts as (
     from days
 ),
 
--- Two stretches of one day may both claim the time between their looks: a day has 24 hours all the same.
 ran as (
     select
         cost_date,
@@ -116,7 +123,10 @@ ran as (
             when platform like 'UBUNTU%' then 'Ubuntu Pro'
             else platform
         end as operating_system,
-        volume_gb,
+        case
+            when volume_gb > 200 then volume_gb - 200
+            else 0
+        end as extra_volume_gb,
         cast(sum(greatest(seconds_low, 0)) as double) / 3600 as hours_low,
         cast(least(sum(greatest(seconds_high, 0)), 86400) as double) / 3600 as hours_high
     from parts
@@ -129,7 +139,10 @@ ran as (
         owner,
         instance_type,
         platform,
-        volume_gb
+        case
+            when volume_gb > 200 then volume_gb - 200
+            else 0
+        end
     having sum(greatest(seconds_high, 0)) > 0
 ),
 
@@ -209,21 +222,16 @@ select
     offers.usd as usd_per_hour,
     ran.hours_low * offers.usd as usd_low,
     ran.hours_high * offers.usd as usd_high,
-    case
-        when ran.volume_gb > 200 then ran.volume_gb - 200
-        else 0
-    end as extra_volume_gb,
+    ran.extra_volume_gb,
     volume_offers.usd as usd_per_gb_month,
-    ran.hours_low * volume_offers.usd / 730 * case when ran.volume_gb > 200 then ran.volume_gb - 200 else 0 end
-        as volume_usd_low,
-    ran.hours_high * volume_offers.usd / 730 * case when ran.volume_gb > 200 then ran.volume_gb - 200 else 0 end
-        as volume_usd_high
+    ran.hours_low * volume_offers.usd / 730 * ran.extra_volume_gb as volume_usd_low,
+    ran.hours_high * volume_offers.usd / 730 * ran.extra_volume_gb as volume_usd_high
 from ran
 left join offers
     on
         ran.region = offers.region
-        and ran.instance_type = offers.instance_type
-        and ran.operating_system = offers.operating_system
+        and ran.instance_type is not distinct from offers.instance_type
+        and ran.operating_system is not distinct from offers.operating_system
         and ran.cost_date = offers.cost_date
         and offers.rank = 1
 left join volume_offers

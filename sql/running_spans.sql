@@ -19,8 +19,8 @@
 --   ended_before: the earliest moment after it at which it is known not to have been running so; null while it runs
 --   is_open: whether nothing says that it has stopped
 --   hours_low: the least it can have run: from first_seen_at to last_seen_at
---   hours_high: the most it can have run: from started_after to ended_before, or while it is open to the newest look in
---     the warehouse; null where started_after is
+--   hours_high: the most it can have run: from started_after to ended_before, or while it is open to the newest look at
+--     its target, however that went; null where started_after is
 
 select
     spans.account_id,

@@ -196,6 +196,17 @@ def test_a_price_list_that_cannot_be_had_keeps_what_reads_it_and_nothing_else(ru
     assert views.query(look.warehouse, "from findings").num_rows > 0
 
 
+def test_upkeep_that_fails_costs_no_snapshot(run: tuple[Looker, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    look, execute = run
+
+    def fail(*_: Any) -> None:
+        raise ValueError("a file that is cut short")
+
+    monkeypatch.setattr("pipeline.upkeep.tend", fail)
+    assert execute().success
+    assert views.query(look.warehouse, "from image_builders").num_rows == 3
+
+
 @pytest.mark.parametrize(("cadence", "warn", "fail"), [("daily", 24, 48), ("hourly", 1, 2)])
 def test_assets_say_how_old_they_may_be(cadence: str, warn: int, fail: int) -> None:
     definitions = build_definitions({"IMAGE_BUILDERS_CADENCE": cadence})

@@ -1,5 +1,6 @@
 """Data tests: each holds over a week of the sandbox, and each can fail."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -29,6 +30,19 @@ def test_every_view_of_sql_has_data_tests() -> None:
 def test_it_is_carried_over_to_other_engines(test: DataTest) -> None:
     for dialect in ("spark", "trino"):
         sqlglot.transpile(test.query, read="duckdb", write=dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
+
+
+@pytest.mark.parametrize("view", [v.name for v in views.of_sql_folder() if not v.parameters])
+def test_no_view_depends_on_the_time_zone_of_a_session(view: str, week: Warehouse) -> None:
+    answers = []
+    for zone in ("UTC", "America/New_York", "Pacific/Kiritimati"):
+        with duckdb.connect(str(Path(week.location) / views.DATABASE), read_only=True) as connection:
+            connection.execute(f"set TimeZone = '{zone}'")
+            rows = connection.sql(f"from {view}").fetchall()
+        told = ([str(v.astimezone(UTC)) if isinstance(v, datetime) else str(v) for v in row] for row in rows)
+        answers.append(sorted(told))
+    assert answers[0]
+    assert answers[1:] == answers[:1] * 2
 
 
 DAMAGE = {

@@ -14,7 +14,7 @@ from tests import replay
 from tests.conftest import NOON, builder
 from tests.replay import Look
 
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CREATED = (NOON - 10 * DAY).timestamp()
 
 
@@ -217,7 +217,7 @@ listing = st.fixed_dictionaries({}, optional={name: st.tuples(one, st.booleans()
 look = st.one_of(st.none(), st.tuples(listing, st.sampled_from([True, True, False])))
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(looks=st.lists(look, min_size=1, max_size=7))
 def test_any_history_is_what_a_walk_along_its_looks_comes_to(
     looks: list[Any], tmp_path_factory: pytest.TempPathFactory
@@ -253,3 +253,28 @@ def test_daily_and_hourly_looks_are_of_one_history(home: Warehouse) -> None:
         replay.replay(home, NOON + hour * DAY / 24, {"us-east-1": Look([made("a", State=state)])}, "hourly")
     (span,) = told(home, "select first_seen_at, last_seen_at, ended_before from running_spans")
     assert span == (at, NOON + DAY / 24, NOON + 2 * DAY / 24)
+
+
+def test_a_daily_look_among_hourly_ones_is_in_its_place(home: Warehouse) -> None:
+    for hour in (9, 10, 11, 12, 13):
+        replay.replay(home, NOON + (hour - 12) * HOUR, {"us-east-1": Look([made("a")])}, "hourly")
+        if hour == 11:
+            replay.replay(home, NOON - HOUR / 2, {"us-east-1": Look([made("a", VpcConfig={"SubnetIds": ["s"]})])})
+    changes = "select change, changed_at, field from image_builder_changes where change <> 'first_seen' order by 2"
+    assert told(home, changes) == [
+        ("changed", NOON - HOUR / 2, "subnet_ids"),
+        ("changed", NOON, "subnet_ids"),
+    ]
+    assert told(home, "select valid_from, valid_to from image_builder_history") == [(NOON - 3 * HOUR, None)]
+    assert told(home, "select hours_low, hours_high from running_spans") == [(4.0, 241.0)]
+
+
+def test_a_target_that_is_no_longer_looked_at_runs_up_no_hours(home: Warehouse) -> None:
+    replay.replay(home, NOON, {"us-east-1": Look([made("a")]), "eu-west-1": Look([builder("z", "eu-west-1")])})
+    for number in range(1, 6):
+        replay.replay(home, NOON + number * DAY, {"us-east-1": Look([made("a")])})
+    assert told(home, "select is_open, hours_low, hours_high from running_spans where name = 'z'") == [
+        (True, 0.0, None)
+    ]
+    assert told(home, "from running_cost where name = 'z'") == []
+    assert told(home, "select count(*) from running_cost where name = 'a'") == [(6,)]

@@ -1,6 +1,5 @@
 """Prices and cost: the price list over real HTTP, a price file of one's own, and days that are priced by them."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.services import _priced, _product, price_list
 from pipeline.warehouse import Warehouse
 from tests import replay
-from tests.conftest import NOON, Looker, StartSandbox, builder
+from tests.conftest import NOON, StartSandbox, builder
 from tests.replay import Look
 
 DAY = timedelta(days=1)
@@ -258,9 +257,23 @@ def test_a_product_whose_licence_is_brought_is_byol_whatever_its_system(start_sa
     assert row["operating_system"] == "BYOL"
 
 
-def test_a_day_has_24_hours_whatever_claims_them(home: Warehouse, looker: Callable[..., Looker]) -> None:
+def test_no_hour_is_claimed_by_two_kinds_of_instance(home: Warehouse) -> None:
     small, large = made("a"), made("a", InstanceType="stream.standard.large")
     for hour, one in ((0, small), (6, large), (12, small), (20, large)):
         replay.replay(home, NOON + DAY / 2 + hour * HOUR, {"us-east-1": Look([one])}, "hourly")
     rows = told(home, "select instance_type, hours_low, hours_high from running_cost order by 1")
-    assert rows == [("stream.standard.large", 0.0, 12.0 + 8.0), (MEDIUM, 0.0, 6.0 + 14.0)]
+    assert rows == [("stream.standard.large", 0.0, 6.0), (MEDIUM, 0.0, 6.0 + 8.0)]
+
+
+def test_a_price_for_any_is_one_for_what_aws_does_not_tell(home: Warehouse) -> None:
+    week(home, made("a", Platform=None, InstanceType=None, RootVolumeConfig=None))
+    write("instance_type,usd\n*,2\n")
+    assert told(home, "select distinct is_priced, usd_per_hour from running_cost") == [(True, 2.0)]
+
+
+def test_a_volume_that_is_told_later_is_no_other_kind(home: Warehouse) -> None:
+    replay.replay(home, NOON, {"us-east-1": Look([made("a")])})
+    replay.replay(
+        home, NOON + HOUR, {"us-east-1": Look([made("a", RootVolumeConfig={"VolumeSizeInGb": 200})])}, "hourly"
+    )
+    assert told(home, "select hours_low, hours_high, extra_volume_gb from running_cost") == [(0.0, 1.0, 0)]

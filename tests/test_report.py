@@ -205,6 +205,17 @@ def test_the_command_writes_it(looker: Callable[..., Looker]) -> None:
     assert done.stderr == "image-builders: The report no/such/folder cannot be written: No such file or directory.\n"
 
 
+def test_a_warehouse_that_is_broken_is_one_sentence(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a"))
+    look.publish()
+    for path in Path(look.warehouse.location).glob("image_builder_tags/*/*.parquet"):
+        path.write_bytes(b"PAR1 and then nothing")
+    done = subprocess.run([COMMAND, "report"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+
+
 def test_before_the_first_snapshot_it_says_so() -> None:
     done = subprocess.run([COMMAND, "report"], capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -1,6 +1,7 @@
 """Tags of image builders, over real HTTP: a hundred ARNs a call, one by one where that is denied, and refusals."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from pipeline import targets, views
 from pipeline.credentials import Access
 from pipeline.errors import ConfigurationError
 from pipeline.sandbox.faults import Fault
-from tests.conftest import Looker, StartSandbox, builder, estate_of, target, write_targets
+from tests.conftest import NOON, Looker, StartSandbox, builder, estate_of, target, write_targets
 
 
 @pytest.fixture
@@ -101,6 +102,27 @@ def test_what_is_carried_forward_keeps_its_tags(look: Looker) -> None:
     look.publish()
     assert told(look, TAGS) == ALL
     assert told(look, "select later_status, tags_status from extracts") == [("denied", "ok")]
+
+
+@pytest.mark.parametrize("again", ["off", "denied"])
+def test_seen_again_without_tags_a_builder_keeps_those_it_had(again: str, look: Looker) -> None:
+    look.publish()
+    look.tags = again != "off"
+    look.sandbox.services.refused = {"GetResources", "ListTagsForResource"}
+    look.publish(names=("a",))
+    assert told(look, TAGS) == ALL
+    assert told(look, "select tags_status from extracts") == [(None if again == "off" else "denied",)]
+    assert told(look, "from image_builder_changes where field = 'tags'") == []
+
+
+def test_who_has_lost_the_tag_has_no_owner(look: Looker) -> None:
+    look.publish()
+    look.sandbox.clock.set(NOON + timedelta(days=1))
+    look.sandbox.appstream.estate.tags_by_arn = {target().arn("a"): {"Stage": "test"}}  # type: ignore[attr-defined]
+    estate_of(look)["123456789012", "us-east-1"] = [builder("a"), builder("b")]
+    look.publish()
+    owners = "select split_part(arn, '/', 2), owner from image_builder_owners order by all"
+    assert told(look, owners) == [("c", "it")], "one that is gone keeps it"
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,20 @@ def test_a_warehouse_of_before_there_were_tags_is_read_and_goes_on(home: Warehou
     assert views.query(home, "from image_builders").num_rows > 12
 
 
+def test_a_checkpoint_of_an_older_contract_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr(upkeep, "CHECKPOINT_EVERY", 1)
+    home = Warehouse(str(tmp_path / "w"))
+    for number in range(4):
+        replay.replay(home, NOON + number * DAY, {"us-east-1": Look([builder("a")])})
+    upkeep.tend(home, NOON + 5 * DAY)
+    (path,) = home.storage.list("_checkpoints")
+    rows = pq.read_table(tmp_path / "w" / path)
+    pq.write_table(rows.drop_columns(["later_resume_token", "tags_status"]), tmp_path / "w" / path)
+    assert views.query(home, "select name from image_builders_current").to_pylist() == [{"name": "a"}]
+
+
 def test_old_checkpoints_go_once_nobody_can_be_reading_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "CHECKPOINT_EVERY", 1)
     monkeypatch.setattr(warehouse, "STALE_AFTER", 0.0)

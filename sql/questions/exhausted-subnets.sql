@@ -7,7 +7,9 @@ select
     exhausted,
     last_exhausted_at
 from subnet_usage
-where last_exhausted_at is not null
+where
+    exhausted > 0
+    or last_exhausted_at is not null
 order by
     last_exhausted_at desc,
     subnet_id
