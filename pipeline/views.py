@@ -336,11 +336,12 @@ def create(
         wanted = _with_sources(views, set(names))
         views = [view for view in views if view.name in wanted]
     connection.execute("create schema raw")
-    location, version = map(_quoted, _about(warehouse, settings))
-    connection.execute(f"create view raw.about as select {location} as warehouse, {version} as views")
-    for name, scan in _scans(warehouse).items():
-        if names is None or any(f"raw.{name}" in view.query for view in views) or name == EXTRACTS.name:
-            connection.execute(f"create view raw.{name} as {scan}")
+    if names is None:
+        location, version = map(_quoted, _about(warehouse, settings))
+        connection.execute(f"create view raw.about as select {location} as warehouse, {version} as views")
+    read = None if names is None else set(re.findall(r"\braw\.(\w+)", " ".join(view.query for view in views)))
+    for name, scan in _scans(warehouse, read).items():
+        connection.execute(f"create view raw.{name} as {scan}")
     for view in views:
         if view.parameters:
             connection.execute(f"create macro {view.name}({', '.join(view.parameters)}) as table {view.query}")
@@ -387,9 +388,14 @@ def _in_memory(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _scans(warehouse: Warehouse) -> dict[str, str]:
-    """The queries of the raw views, by name."""
-    scans = {table.name: _scan(table, warehouse) for table in (*TABLES, PRICES)}
+def _scans(warehouse: Warehouse, names: set[str] | None = None) -> dict[str, str]:
+    """The queries of the raw views, by name: of all of them, or of those that are named and what they read."""
+    if names is not None and RECENT in names:
+        names = names | {EXTRACTS.name}
+    tables = [table for table in (*TABLES, PRICES) if names is None or table.name in names]
+    scans = {table.name: _scan(table, warehouse) for table in tables}
+    if names is not None and RECENT not in names:
+        return scans
     scans[RECENT] = "select * from raw.extracts"
     if checkpoints := warehouse.storage.list(CHECKPOINTS):
         with warehouse.storage.open(checkpoints[-1]) as source:
