@@ -206,7 +206,9 @@ class _Reader:
     """Threads that read groups of replies: those of one listing while its next are fetched, small ones together."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[tuple[list[dict[str, Any]], Future[_Read]]] = queue.SimpleQueue()
+        # Not a SimpleQueue: of several that wait on one with a timeout, CPython 3.11 may have one wait for ever, when
+        # another takes what it was woken for and its time is over.
+        self._waiting: queue.Queue[tuple[list[dict[str, Any]], Future[_Read]]] = queue.Queue()
         self._threads: list[threading.Thread] = []
         self._starting = threading.Lock()
 
