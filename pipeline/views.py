@@ -445,6 +445,10 @@ def _names(table: Table, warehouse: Warehouse, newest: bool) -> frozenset[str]:
         try:
             with warehouse.storage.open(path) as source:
                 return frozenset(pq.read_schema(source).names)
+        except pa.ArrowInvalid as error:
+            raise WarehouseError(
+                f"The warehouse {warehouse.location} cannot be read: {path}: {_first(error)}."
+            ) from error
         except WarehouseError:  # It was superseded, and went between being listed and being opened.
             if attempt == _ATTEMPTS - 1:
                 raise
