@@ -5,7 +5,9 @@ Heavy modules are imported by the command that needs them, so that a typing erro
 
 from __future__ import annotations
 
+import atexit
 import difflib
+import errno
 import os
 import signal
 import subprocess
@@ -74,15 +76,41 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("image-builders: Interrupted.", err=True)
             _leave()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            click.echo("image-builders: There is no room left to write to.", err=True)
+            ctx.exit(1)
 
 
 def _leave() -> NoReturn:
-    """Ends the process without taking the interpreter apart: threads of an interrupted sweep still wait for AWS, and
-    what they hold is reported as leaked by libraries that are taken apart under them.
-    """
+    """Ends an interrupted process at once: threads of its sweep may wait for AWS for a minute yet."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(INTERRUPTED)
+
+
+def program() -> None:
+    """The installed command: `main`, after which the process ends without the interpreter being taken apart.
+
+    Libraries that find objects of theirs alive then, DuckDB for one, fill standard error with what they think leaked.
+    """
+    exit_code = 1  # Of a traceback.
+
+    def leave() -> None:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            return  # Nobody reads on, or the disk is full; the interpreter has an exit code for that.
+        os._exit(exit_code)
+
+    atexit.register(leave)  # What is registered first is called last: all others clean up before.
+    try:
+        main()
+    except SystemExit as stop:
+        exit_code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        raise
 
 
 @click.group(cls=_Commands, epilog=ENVIRONMENT, context_settings={"help_option_names": ["-h", "--help"]})

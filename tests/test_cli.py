@@ -41,6 +41,34 @@ def failed(done: subprocess.CompletedProcess[str], exit_code: int, said: str) ->
     assert re.fullmatch(rf"image-builders: .*{said}.*\.\n", done.stderr), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"),
+    [(["--version"], 0), (["query", "--list"], 0), (["query"], 2), (["query", "select 1"], 1)],
+)
+def test_what_libraries_think_leaked_is_not_the_users_matter(arguments: list[str], exit_code: int) -> None:
+    kept = "import ctypes, duckdb; ctypes.pythonapi.Py_IncRef(ctypes.py_object(duckdb.connect()));"
+    command = f"import sys; from pipeline.cli import program; sys.argv[1:] = {arguments}; {kept}"
+    assert "nanobind: leaked" in subprocess.run([sys.executable, "-c", kept], capture_output=True, text=True).stderr
+    done = subprocess.run([sys.executable, "-c", f"{command} program()"], capture_output=True, text=True)
+    assert done.returncode == exit_code
+    assert "nanobind" not in done.stderr
+
+
+def test_what_cleans_up_at_the_end_does_so_and_a_traceback_is_an_error() -> None:
+    start = "import atexit, pathlib; from pipeline import cli; mark = pathlib.Path('cleaned').touch;"
+    command = f"{start} cli.main = lambda: [atexit.register(mark), 1 / 0]; cli.program()"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert Path("cleaned").exists()
+
+
+def test_an_answer_that_finds_no_room_is_one_sentence() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([COMMAND, "query", "--list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "image-builders: There is no room left to write to.\n")
+
+
 @pytest.fixture
 def look(looker: Callable[..., Looker], monkeypatch: pytest.MonkeyPatch) -> Looker:
     """Two regions of builders at a sandbox in real time, and the warehouse in the working folder."""
