@@ -5,13 +5,10 @@ A file is named <view>.<test>.sql, and its first comment says what holds.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline.sql_folder import sql_files
-
-_FILE = re.compile(r"\A(?P<comment>(?:-- [^\n]*\n)+)\n(?P<query>.+?);?\s*\Z", re.DOTALL)
+from pipeline.sql_folder import comment_and_query, sql_files
 
 
 @dataclass(frozen=True)
@@ -31,9 +28,8 @@ def data_tests() -> tuple[DataTest, ...]:
 
 
 def _parse(stem: str, text: str) -> DataTest:
-    match = _FILE.match(text)
     view, _, name = stem.partition(".")
-    if not match or not name:
+    holds, query = comment_and_query(text)
+    if not (name and holds and query):
         raise ValueError(f"sql/tests/{stem}.sql is not <view>.<test>.sql, or does not begin with what holds")
-    holds = " ".join(line.removeprefix("--").strip() for line in match["comment"].splitlines())
-    return DataTest(view, name, holds, match["query"])
+    return DataTest(view, name, holds, query)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pipeline.errors import ConfigurationError
-from pipeline.sql_folder import sql_files
+from pipeline.sql_folder import comment_and_query, sql_files
 
 DEFAULT_FOLDER = "questions"
-
-_FILE = re.compile(r"\A(?P<comment>(?:--[^\n]*\n)*)\s*(?P<query>.*?);?\s*\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -55,11 +52,9 @@ def question(name: str, environ: Mapping[str, str] = os.environ) -> Question:
 
 def _read(name: str, path: Traversable | Path) -> Question:
     try:
-        match = _FILE.match(path.read_text(encoding="utf-8"))
+        text, query = comment_and_query(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The saved question {path} cannot be read: {error}.") from error
-    assert match
-    text = " ".join(line.removeprefix("--").strip() for line in match["comment"].splitlines()).strip()
-    if not match["query"]:
+    if not query:
         raise ConfigurationError(f"The saved question {path} has no SQL in it.")
-    return Question(name, text, match["query"])
+    return Question(name, text, query)

@@ -1,10 +1,13 @@
-"""Where sql/ is: in the repository, or in an installed package."""
+"""Where sql/ is, in the repository or in an installed package; and how its files are read."""
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+
+_FILE = re.compile(r"\A(?P<comment>(?:--[^\n]*\n)*)\s*(?P<query>.*?);?\s*\Z", re.DOTALL)
 
 
 def sql_folder() -> Traversable:
@@ -19,3 +22,11 @@ def sql_files(folder: str = "") -> dict[str, Traversable]:
     return {
         p.name.removesuffix(".sql"): p for p in sorted(place.iterdir(), key=lambda p: p.name) if p.name.endswith(".sql")
     }
+
+
+def comment_and_query(text: str) -> tuple[str, str]:
+    """What a file says first, as one line, and the query after it; each may be empty."""
+    match = _FILE.match(text)
+    assert match  # It matches any text.
+    comment = " ".join(line.removeprefix("--").strip() for line in match["comment"].splitlines())
+    return comment.strip(), match["query"]

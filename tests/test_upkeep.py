@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import upkeep, views, warehouse
@@ -61,6 +62,30 @@ def test_a_day_that_is_over_becomes_one_file_a_table_and_no_answer_changes(home:
     assert answers(home) == before
     assert home.snapshots() == [f"{i}-day" for i in ids]
     assert upkeep.tend(home, LATER) == []
+    assert answers(home) == before
+
+
+def test_of_a_joined_day_each_builder_is_in_one_place(home: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = answers(home)
+    upkeep.tend(home, LATER)
+    path = home.storage.list("image_builders")[0]
+    with home.storage.open(path) as source:
+        file = pq.ParquetFile(source)
+        rows = file.read(["arn", "snapshot_id"]).to_pylist()
+        assert file.num_row_groups == 1
+    assert len({row["arn"] for row in rows}) == 3 < len({(row["arn"], row["snapshot_id"]) for row in rows}) == len(rows)
+    assert rows == sorted(rows, key=lambda row: (row["arn"], row["snapshot_id"]))
+    assert answers(home) == before
+
+
+def test_a_day_that_is_too_large_for_memory_is_joined_in_parts(
+    home: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = answers(home)
+    monkeypatch.setattr(upkeep, "TOGETHER", 4)
+    upkeep.tend(home, LATER)
+    with home.storage.open(home.storage.list("image_builders")[0]) as source:
+        assert pq.ParquetFile(source).num_row_groups > 1
     assert answers(home) == before
 
 
