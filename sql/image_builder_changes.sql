@@ -246,15 +246,41 @@ elements as (
     from raw.image_builder_tags
 ),
 
+-- The looks in their order; those that told the tags have an order of their own.
 looks as (
     select
         snapshot_id,
         account_id,
         region,
-        tags_status,
-        cast(row_number() over (partition by account_id, region order by observed_at, snapshot_id) as integer) as number
+        cast(count(*) over upto as integer) as number,
+        case
+            when tags_status = 'ok' then cast(count(case when tags_status = 'ok' then 1 end) over upto as integer)
+        end as tags_number
     from extracts
     where status = 'ok'
+    window upto as (
+        partition by account_id, region
+        order by observed_at, snapshot_id
+        rows between unbounded preceding and current row
+    )
+),
+
+elements_seen as (
+    select
+        elements.field,
+        elements.arn,
+        elements.element,
+        case
+            when elements.field = 'tags' then looks.tags_number
+            else looks.number
+        end as number
+    from elements
+    join looks
+        on
+            elements.snapshot_id = looks.snapshot_id
+            and elements.region = looks.region
+            and elements.account_id = looks.account_id
+    where elements.element is not null
 ),
 
 -- The first and the last of each run of looks in which a builder has an element.
@@ -262,22 +288,17 @@ borders as (
     select *
     from (
         select
-            elements.field,
-            elements.arn,
-            elements.element,
-            looks.number,
-            coalesce(lag(looks.number) over run < looks.number - 1, true) as is_start,
-            coalesce(lead(looks.number) over run > looks.number + 1, true) as is_end
-        from elements
-        join looks
-            on
-                elements.snapshot_id = looks.snapshot_id
-                and elements.region = looks.region
-                and elements.account_id = looks.account_id
-        where elements.element is not null
+            field,
+            arn,
+            element,
+            number,
+            coalesce(lag(number) over run < number - 1, true) as is_start,
+            coalesce(lead(number) over run > number + 1, true) as is_end
+        from elements_seen
+        where number is not null
         window run as (
-            partition by elements.arn, elements.field, elements.element
-            order by looks.number
+            partition by arn, field, element
+            order by number
         )
     ) as marked
     where is_start or is_end
@@ -315,12 +336,12 @@ sightings as (
         sightings.name,
         sightings.observed_at,
         looks.number,
+        looks.tags_number,
         lag(sightings.observed_at) over builder as previous_at,
         lag(looks.number) over builder as previous_number,
         lead(looks.number) over builder as next_number,
         coalesce(sightings.completes_before > lag(sightings.complete_no) over builder, false)
-        or coalesce(sightings.created_time > lag(sightings.created_time) over builder, false) as is_anew,
-        coalesce(looks.tags_status = 'ok' and lag(looks.tags_status) over builder = 'ok', false) as has_tags
+        or coalesce(sightings.created_time > lag(sightings.created_time) over builder, false) as is_anew
     from image_builder_sightings as sightings
     join looks
         on
@@ -331,6 +352,78 @@ sightings as (
         partition by sightings.arn
         order by sightings.observed_at
     )
+),
+
+-- Tags are compared with those that were told last, however many looks without them lie between.
+tag_sightings as (
+    select
+        account_id,
+        region,
+        arn,
+        name,
+        observed_at,
+        tags_number,
+        max(case when tags_number is not null then observed_at end) over earlier as previous_at,
+        max(tags_number) over earlier as previous_number,
+        min(tags_number) over later as next_number,
+        coalesce(
+            max(case when is_anew then number end) over upto
+            > max(case when tags_number is not null then number end) over earlier,
+            false
+        ) as is_anew
+    from sightings
+    where arn in (
+        select arn
+        from runs
+        where field = 'tags'
+    )
+    window
+        upto as (
+            partition by arn
+            order by observed_at
+            rows between unbounded preceding and current row
+        ),
+        earlier as (
+            partition by arn
+            order by observed_at
+            rows between unbounded preceding and 1 preceding
+        ),
+        later as (
+            partition by arn
+            order by observed_at
+            rows between 1 following and unbounded following
+        )
+),
+
+list_sightings as (
+    select
+        account_id,
+        region,
+        arn,
+        name,
+        observed_at,
+        previous_at,
+        number,
+        previous_number,
+        next_number,
+        is_anew,
+        false as is_of_tags
+    from sightings
+    union all
+    select
+        account_id,
+        region,
+        arn,
+        name,
+        observed_at,
+        previous_at,
+        tags_number as number,
+        previous_number,
+        next_number,
+        is_anew,
+        true as is_of_tags
+    from tag_sightings
+    where tags_number is not null
 ),
 
 -- Where a list may have changed: an element's run begins, or the one before has ended.
@@ -346,8 +439,11 @@ candidates as (
         runs.arn,
         sightings.next_number as number
     from runs
-    join sightings
-        on runs.arn = sightings.arn and runs.last_number = sightings.number
+    join list_sightings as sightings
+        on
+            runs.arn = sightings.arn
+            and runs.last_number = sightings.number
+            and (runs.field = 'tags') = sightings.is_of_tags
     where sightings.next_number is not null
 ),
 
@@ -356,12 +452,14 @@ pairs as (
         candidates.field,
         sightings.*
     from candidates
-    join sightings
-        on candidates.arn = sightings.arn and candidates.number = sightings.number
+    join list_sightings as sightings
+        on
+            candidates.arn = sightings.arn
+            and candidates.number = sightings.number
+            and (candidates.field = 'tags') = sightings.is_of_tags
     where
         sightings.previous_number is not null
         and not sightings.is_anew
-        and (candidates.field <> 'tags' or sightings.has_tags)
 ),
 
 elements_of_pairs as (

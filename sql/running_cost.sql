@@ -37,6 +37,7 @@ with looks as (
         region
 ),
 
+-- To the second, in UTC, before there is a row for every day.
 spans as (
     select
         spans.account_id,
@@ -47,19 +48,22 @@ spans as (
         spans.instance_type,
         spans.platform,
         spans.volume_gb,
-        spans.first_seen_at,
-        spans.last_seen_at,
-        case
-            -- Where only the kind of instance changed, the stretch before has the time between the two.
-            when
-                lag(spans.ended_before) over builder > spans.started_after
-                and lag(spans.ended_before) over builder > looks.first_at
-                then least(lag(spans.ended_before) over builder, spans.first_seen_at)
-            when spans.started_after > looks.first_at then spans.started_after
-            when looks.first_at > spans.first_seen_at then spans.first_seen_at
-            else looks.first_at
-        end as started_after,
-        coalesce(spans.ended_before, looks.newest_at) as ended_before
+        date_trunc('second', spans.first_seen_at at time zone 'UTC') as first_seen_at,
+        date_trunc('second', spans.last_seen_at at time zone 'UTC') as last_seen_at,
+        date_trunc(
+            'second',
+            case
+                -- Where only the kind of instance changed, the stretch before has the time between the two.
+                when
+                    lag(spans.ended_before) over builder > spans.started_after
+                    and lag(spans.ended_before) over builder > looks.first_at
+                    then least(lag(spans.ended_before) over builder, spans.first_seen_at)
+                when spans.started_after > looks.first_at then spans.started_after
+                when looks.first_at > spans.first_seen_at then spans.first_seen_at
+                else looks.first_at
+            end at time zone 'UTC'
+        ) as started_after,
+        date_trunc('second', coalesce(spans.ended_before, looks.newest_at) at time zone 'UTC') as ended_before
     from running_spans as spans
     join looks
         on
@@ -75,14 +79,14 @@ days as (
     select
         spans.*,
         cast(days.day as date) as cost_date,
-        cast(days.day as timestamp) at time zone 'UTC' as day_start,
-        cast(days.day + interval 1 day as timestamp) at time zone 'UTC' as day_end
+        cast(days.day as timestamp) as day_start,
+        cast(days.day + interval 1 day as timestamp) as day_end
     from spans
     cross join
         unnest(
             generate_series(
-                cast(spans.started_after at time zone 'UTC' as date),
-                cast(spans.ended_before at time zone 'UTC' as date),
+                cast(spans.started_after as date),
+                cast(spans.ended_before as date),
                 interval 1 day
             )
         ) as days (day)
@@ -91,16 +95,8 @@ days as (
 parts as (
     select
         *,
-        date_diff(
-            'second',
-            date_trunc('second', greatest(first_seen_at, day_start)),
-            date_trunc('second', least(last_seen_at, day_end))
-        ) as seconds_low,
-        date_diff(
-            'second',
-            date_trunc('second', greatest(started_after, day_start)),
-            date_trunc('second', least(ended_before, day_end))
-        ) as seconds_high
+        date_diff('second', greatest(first_seen_at, day_start), least(last_seen_at, day_end)) as seconds_low,
+        date_diff('second', greatest(started_after, day_start), least(ended_before, day_end)) as seconds_high
     from days
 ),
 

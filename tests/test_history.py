@@ -158,17 +158,36 @@ def test_lists_of_a_builder_that_went_and_came_are_not_compared(home: Warehouse)
     ]
 
 
-def test_tags_change_only_where_they_were_asked_for_before_and_after(home: Warehouse) -> None:
+def test_tags_are_compared_with_those_that_were_told_last(home: Warehouse) -> None:
     days(
         home,
         Look([made("a")]),
         Look([made("a")], tags={"a": {"Owner": "cad"}}),
         Look([made("a")]),
+        FAILED,
         Look([made("a")], tags={"a": {"Owner": "it"}}),
         Look([made("a")], tags={"a": {"Owner": "gis", "Stage": "test"}}),
+        Look([made("a")]),
+        Look([made("a")], tags={"a": {"Stage": "test", "Owner": "gis"}}),
+        Look([made("a")], tags={}),
     )
-    sql = "select changed_at, field, from_value, to_value from image_builder_changes where change = 'changed'"
-    assert told(home, sql) == [(NOON + 4 * DAY, "tags", "Owner=it", "Owner=gis, Stage=test")]
+    sql = "select changed_at, changed_after, field, from_value, to_value from image_builder_changes"
+    assert told(home, f"{sql} where change = 'changed' order by changed_at") == [
+        (NOON + 4 * DAY, NOON + DAY, "tags", "Owner=cad", "Owner=it"),
+        (NOON + 5 * DAY, NOON + 4 * DAY, "tags", "Owner=it", "Owner=gis, Stage=test"),
+        (NOON + 8 * DAY, NOON + 7 * DAY, "tags", "Owner=gis, Stage=test", None),
+    ]
+
+
+@pytest.mark.parametrize("between", [[Look([])], [Look([]), Look([made("a")])]])
+def test_tags_of_a_builder_that_went_and_came_are_not_compared(between: list[Look], home: Warehouse) -> None:
+    before, after = (Look([made("a")], tags={"a": {"Owner": owner}}) for owner in ("cad", "it"))
+    days(home, before, *between, after)
+    assert told(home, "select change from image_builder_changes order by changed_at") == [
+        ("first_seen",),
+        ("deleted",),
+        ("created",),
+    ]
 
 
 def test_a_stretch_has_the_bounds_of_the_looks_around_it(home: Warehouse) -> None:
