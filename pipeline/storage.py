@@ -145,7 +145,7 @@ class LocalStorage:
     def end(self, folder: str, newest: bool) -> str | None:
         place = self._root / folder
         with told("read", self.location):
-            for name in sorted(os.listdir(place), reverse=newest) if place.is_dir() else ():
+            for name in sorted((p.name for p in place.iterdir()), reverse=newest) if place.is_dir() else ():
                 if found := sorted((place / name).glob("*.parquet"), reverse=newest):
                     return found[0].relative_to(self._root).as_posix()
         return None
