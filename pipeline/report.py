@@ -54,7 +54,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table: its title, a sentence on it, its columns and rows; `total` is how many rows there are."""
+    """A table: its title, a sentence on it, its columns and rows; `total` is how many rows there are.
+
+    What is asked for most often comes first: a phone shows some three columns at once.
+    """
 
     name: str
     title: str
@@ -62,6 +65,10 @@ class Sheet:
     columns: tuple[str, ...]
     rows: list[list[Any]]
     total: int
+
+    def is_number(self, place: int) -> bool:
+        """Whether a column holds numbers, though its first rows may hold nothing."""
+        return any(_is_number(row[place]) for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ SHEETS: tuple[tuple[str, str, str, str], ...] = (
         "findings",
         "Findings to act on",
         "What fails a rule, the worst first. A rule that AWS tells too little for is unknown, and not listed.",
-        """select severity, title as finding, account_id, region, name, owner, evidence
+        """select severity, title as finding, name, owner, evidence, region, account_id
 from findings where status = 'fail'
 order by case severity when 'high' then 0 when 'medium' then 1 else 2 end, title, account_id, region, name""",
     ),
@@ -133,7 +140,7 @@ group by owner order by usd_high desc nulls last, owner""",
         "Changes of the last days",
         f"The last {_CHANGE_DAYS} days, the newest first; each happened at some time between the two moments. States "
         "are left out: they are above.",
-        f"""select changed_at, changed_after, account_id, region, name, change, field, from_value, to_value
+        f"""select changed_at, name, change, field, from_value, to_value, changed_after, region, account_id
 from image_builder_changes
 where change <> 'first_seen' and field is distinct from 'state'
     and changed_at > {_NEWEST} - interval {_CHANGE_DAYS} day
@@ -152,7 +159,7 @@ order by last_status = 'ok', account_id, region""",
         "estate",
         "The estate today",
         "Every image builder, as far as we could look.",
-        """select b.account_id, b.region, b.name, b.state, b.instance_type, b.platform, o.owner,
+        """select b.name, b.state, b.region, b.account_id, o.owner, b.instance_type, b.platform,
     round(s.hours_low, 1) as running_hours_low, round(s.hours_high, 1) as running_hours_high, b.created_time,
     b.observed_at
 from image_builders_current as b
@@ -245,7 +252,7 @@ def _figures(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
     unpriced = f"without {c['unpriced']:,} that no price is known of" if c["unpriced"] else "all priced"
     return [
         Figure("builders", "Image builders", f"{f['builders']:,}"),
-        Figure("running", "Running, and billed", f"{f['running']:,}"),
+        Figure("running", "Running", f"{f['running']:,}", "in a state that is billed"),
         Figure("failing", "Findings", f"{f['failing']:,}", f"{f['failing_high']:,} of high severity"),
         Figure("unknown", "Unknown", f"{f['unknown']:,}", "rules that AWS tells too little for"),
         Figure("cost", f"Cost of {_COST_DAYS} days", cost, unpriced),
@@ -256,6 +263,8 @@ def _figures(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
 
 def _sheet(connection: duckdb.DuckDBPyConnection, name: str, title: str, note: str, sql: str) -> Sheet:
     answer = connection.sql(sql).to_arrow_table()
+    # What nobody has, no account a name for one, is no column to look at.
+    answer = answer.select([n for n in answer.column_names if answer[n].null_count < max(1, answer.num_rows)])
     rows = answer.slice(0, MOST_ROWS).to_pylist()
     return Sheet(name, title, note, tuple(answer.column_names), [list(row.values()) for row in rows], answer.num_rows)
 
@@ -332,11 +341,13 @@ def _template() -> Any:
     return environment.get_template("report.html.j2")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, column: str = "") -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
+    if column.startswith("usd"):
+        return f"{value:,.2f}"
     return f"{value:,}" if _is_number(value) else str(value)
 
 

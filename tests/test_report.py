@@ -107,8 +107,30 @@ def test_its_tables_are_those_of_sql(sheet: str, file: Path, week: Warehouse, op
     table = page.locator(f"table[data-sheet={sheet}]")
     assert table.get_attribute("data-total") == str(answer.num_rows)
     assert answer.num_rows > 0
-    for name in answer.column_names:
-        assert column(page, sheet, name) == [report._cell(v) for v in answer[name].to_pylist()], name
+    told = {name: answer[name].to_pylist() for name in answer.column_names}
+    shown = [name for name in told if any(value is not None for value in told[name])]  # Else it is no column.
+    assert [head.get_attribute("data-column") for head in table.locator("th").all()] == shown
+    for name in shown:
+        assert column(page, sheet, name) == [report._cell(value, name) for value in told[name]], name
+
+
+def test_numbers_stand_below_their_heading_and_dollars_have_cents(file: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(file)
+    for head in page.locator("table[data-sheet=estate] th").all():
+        name = head.get_attribute("data-column") or ""
+        assert (head.get_attribute("class") == "number") is name.startswith("running_hours"), name
+    amounts = column(page, "cost_by_owner", "usd_low")
+    assert amounts
+    assert all(re.fullmatch(r"[\d,]+\.\d\d", amount) for amount in amounts)
+
+
+def test_on_a_phone_a_finding_and_whose_it_is_are_seen_at_once(file: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(file, viewport={"width": 390, "height": 844})
+    row = page.locator("table[data-sheet=findings] tbody tr").first
+    for place in range(3):
+        box = row.locator("td").nth(place).bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= 390
 
 
 def test_its_tables_sort_up_and_down_with_what_is_empty_last(file: Path, open_page: Callable[..., Page]) -> None:
