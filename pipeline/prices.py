@@ -139,6 +139,8 @@ def read_file(environ: Mapping[str, str] = os.environ) -> tuple[FilePrice, ...]:
         )
     if unknown := [name for name in header if name not in _COLUMNS]:
         raise ConfigurationError(f"{path}: there is no column {unknown[0]}; the columns are {', '.join(_COLUMNS)}.")
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise ConfigurationError(f"{path}: the column {twice[0]} comes twice; leave one of them out.")
     found: dict[tuple[str, str, str], FilePrice] = {}
     for row in reader:
         price = _file_price(f"{path}: line {reader.line_num}", row)
@@ -156,7 +158,7 @@ def _file_price(where: str, row: dict[str | None, Any]) -> FilePrice:
         raise ConfigurationError(f"{where}: it has another number of fields than the header; are commas in quotes?")
     told = {str(name): str(value).strip() for name, value in row.items()}
     try:
-        usd = float(told["usd"])
+        usd = -1.0 if "_" in told["usd"] else float(told["usd"])  # Python alone reads 1_0 as a number.
     except ValueError:
         usd = -1.0
     if not 0 <= usd < float("inf"):
@@ -172,6 +174,10 @@ def _file_price(where: str, row: dict[str | None, Any]) -> FilePrice:
             "the gb-month."
         )
     system = told.get("operating_system") or ANY
+    if told["instance_type"] == VOLUME and system != ANY:
+        raise ConfigurationError(
+            f"{where}: a {VOLUME} has one price for all operating systems: leave operating_system empty."
+        )
     return FilePrice(
         told.get("region") or ANY, told["instance_type"], ANY if system == ANY else operating_system(system), unit, usd
     )

@@ -94,13 +94,18 @@ select
     (select count(*) from findings where status = 'unknown') as unknown
 """
 
+_USD_LOW = "sum(usd_low + coalesce(volume_usd_low, 0))"
+_USD_HIGH = "sum(usd_high + coalesce(volume_usd_high, 0))"
+
 COST = f"""
 select
     coalesce(sum(hours_low), 0) as hours_low,
     coalesce(sum(hours_high), 0) as hours_high,
-    sum(usd_low) as usd_low,
-    sum(usd_high) as usd_high,
-    count(distinct case when not is_priced then arn end) as unpriced
+    {_USD_LOW} as usd_low,
+    {_USD_HIGH} as usd_high,
+    count(distinct case
+        when not is_priced or (extra_volume_gb > 0 and usd_per_gb_month is null) then arn
+    end) as unpriced
 from running_cost where cost_date > cast({_NEWEST} as date) - {_COST_DAYS}
 """
 
@@ -116,9 +121,11 @@ order by case severity when 'high' then 0 when 'medium' then 1 else 2 end, title
     (
         "cost_by_account",
         "Running hours and cost by account",
-        f"The last {_COST_DAYS} days. Between the least and the most lies what happened between two looks.",
+        f"The last {_COST_DAYS} days, instances and root volumes. Between the least and the most lies what happened "
+        "between two looks.",
         f"""select account_id, max(account_name) as account_name, round(sum(hours_low), 1) as hours_low,
-    round(sum(hours_high), 1) as hours_high, round(sum(usd_low), 2) as usd_low, round(sum(usd_high), 2) as usd_high,
+    round(sum(hours_high), 1) as hours_high, round({_USD_LOW}, 2) as usd_low,
+    round({_USD_HIGH}, 2) as usd_high,
     round(sum(case when not is_priced then hours_high else 0 end), 1) as unpriced_hours
 from running_cost left join (select account_id, max(account_name) as account_name from coverage group by account_id)
     using (account_id)
@@ -130,7 +137,8 @@ group by account_id order by usd_high desc nulls last, account_id""",
         "Running hours and cost by owner",
         f"The last {_COST_DAYS} days, by the owner that the tags name; empty where they name none.",
         f"""select owner, count(distinct arn) as builders, round(sum(hours_low), 1) as hours_low,
-    round(sum(hours_high), 1) as hours_high, round(sum(usd_low), 2) as usd_low, round(sum(usd_high), 2) as usd_high,
+    round(sum(hours_high), 1) as hours_high, round({_USD_LOW}, 2) as usd_low,
+    round({_USD_HIGH}, 2) as usd_high,
     round(sum(case when not is_priced then hours_high else 0 end), 1) as unpriced_hours
 from running_cost where cost_date > cast({_NEWEST} as date) - {_COST_DAYS}
 group by owner order by usd_high desc nulls last, owner""",
@@ -189,9 +197,9 @@ group by all order by all
 """
 
 DAILY_COST = f"""
-select cost_date as day, sum(usd_low) as usd_low, sum(usd_high) as usd_high
+select cost_date as day, {_USD_LOW} as usd_low, {_USD_HIGH} as usd_high
 from running_cost where cost_date > cast({_NEWEST} as date) - {_COST_DAYS}
-group by all having sum(usd_high) is not null order by all
+group by all having {_USD_HIGH} is not null order by all
 """
 
 
@@ -297,7 +305,10 @@ def _cost(connection: duckdb.DuckDBPyConnection) -> Chart | None:
     most = base.mark_bar(opacity=0.35, color=_OTHER_COLOURS[0]).encode(y=alt.Y("usd_high:Q", title="US dollars"))
     least = base.mark_bar(color=_OTHER_COLOURS[0]).encode(y=alt.Y("usd_low:Q", title="US dollars"))
     return _drawn(
-        "cost", "Cost by day", "At least (dark) and at most (light); what is unpriced is not in it.", most + least
+        "cost",
+        "Cost by day",
+        "Instances and root volumes, at least (dark) and at most (light); what is unpriced is not in it.",
+        most + least,
     )
 
 

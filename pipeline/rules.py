@@ -6,6 +6,7 @@ What a rule looks at is in sql/findings.sql.
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from pipeline import model
 from pipeline.keys import Keys, Step, read_keys
 from pipeline.sql_folder import sql_folder
 
@@ -53,8 +55,27 @@ class Rules:
 
 def _rule_names(given: dict[str, RuleKeys]) -> dict[str, RuleKeys]:
     for name in given:
-        if name not in _defaults()["rules"]:
-            raise ValueError(f"there is no rule {name}; the rules are {', '.join(_defaults()['rules'])}")
+        known = _defaults()["rules"]
+        if name not in known:
+            raise ValueError(f"there is no rule {name}; the rules are {', '.join(known)}")
+        if given[name].threshold is not None and "threshold" not in known[name]:
+            has = ", ".join(rule for rule in known if "threshold" in known[rule])
+            raise ValueError(f"the rule {name} has no threshold; those that have one are {has}")
+    return given
+
+
+def _some(given: list[str]) -> list[str]:
+    if not given:
+        raise ValueError("the list is empty: name one at least, or leave the key out for the default")
+    return given
+
+
+def _known_states(given: list[str]) -> list[str]:
+    """States that nobody has heard of may be AWS's newest; those that nearly are known ones are mistyped."""
+    known = model.enums()["State"]
+    for state in given:
+        if state not in known and (near := difflib.get_close_matches(state, known, 1, 0.8)):
+            raise ValueError(f"there is no state {state}; did you mean {near[0]}?")
     return given
 
 
@@ -63,15 +84,15 @@ class RuleKeys(Keys):
 
     enabled: bool = True
     severity: Severity | None = None
-    threshold: Annotated[float, Field(gt=0)] | None = None
+    threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     checks: Check | None = None
 
 
 class RulesFile(Keys):
     """findings.yaml, validated."""
 
-    owner_tags: list[str] | None = None
-    billed_states: list[str] | None = None
+    owner_tags: Annotated[list[str], AfterValidator(_some)] | None = None
+    billed_states: Annotated[list[str], AfterValidator(_some), AfterValidator(_known_states)] | None = None
     checks: Check | None = None
     rules: Annotated[dict[str, RuleKeys], AfterValidator(_rule_names)] = {}
 

@@ -18,7 +18,8 @@
 --   first_look_at: when it was looked at first
 --   windows: windows from the first look until now, or until the last one if it is no longer configured
 --   windows_seen: of those, windows in which it was seen
---   gaps: of those, windows in which it was not: the look failed, there was none, or there is no snapshot
+--   gaps: of those, windows in which it was not: the look failed, there was none, or there is no snapshot; where the
+--     cadence changed, of the longer kind
 
 with looks as (
     select
@@ -28,6 +29,16 @@ with looks as (
         is_configured,
         window_start,
         window_end,
+        date_diff('second', window_start, window_end) as window_seconds,
+        lag(date_diff('second', window_start, window_end)) over (
+            partition by account_id, region
+            order by window_start, window_end
+        ) as previous_seconds,
+        max(window_end) over (
+            partition by account_id, region
+            order by window_start, window_end
+            rows between unbounded preceding and 1 preceding
+        ) as previous_end,
         started_at,
         observed_at,
         status,
@@ -74,10 +85,17 @@ targets as (
         max(case when complete then observed_at end) as last_complete_at,
         max(case when status = 'ok' and age_of_status = 1 then builders end) as builders,
         min(started_at) as first_look_at,
-        min(window_start) as first_window,
-        max(window_start) as last_window,
-        max(case when age = 1 then date_diff('second', window_start, window_end) end) as window_seconds,
-        count(*) as windows_looked,
+        max(window_end) as last_end,
+        max(case when age = 1 then window_seconds end) as window_seconds,
+        count(*) + sum(
+            case
+                when window_start > previous_end
+                    then cast(floor(
+                        date_diff('second', previous_end, window_start) / greatest(window_seconds, previous_seconds)
+                    ) as bigint)
+                else 0
+            end
+        ) as windows_until_last,
         count(case when status = 'ok' then 1 end) as windows_seen
     from looks
     cross join configured
@@ -89,16 +107,15 @@ targets as (
 spans as (
     select
         *,
-        greatest(
-            windows_looked,
-            cast(floor(
-                date_diff(
-                    'second',
-                    first_window,
-                    case when is_configured is not null and not is_configured then last_window else current_timestamp end
-                )
-                / window_seconds
-            ) as bigint) + 1
+        cast(
+            windows_until_last
+            + case
+                when is_configured is not null and not is_configured then 0
+                when current_timestamp >= last_end
+                    then cast(floor(date_diff('second', last_end, current_timestamp) / window_seconds) as bigint) + 1
+                else 0
+            end
+            as bigint
         ) as windows
     from targets
 )

@@ -24,9 +24,9 @@ with seen as (
         min(builders.observed_at) as first_seen_at,
         max(builders.observed_at) as last_seen_at,
         count(distinct errors.snapshot_id) as snapshots
-    from image_builder_errors as errors
-    join image_builders as builders
-        on errors.snapshot_id = builders.snapshot_id and errors.arn = builders.arn
+    from image_builders as builders
+    join raw.image_builder_errors as errors
+        on builders.snapshot_id = errors.snapshot_id and builders.arn = errors.arn
     group by
         errors.account_id,
         errors.region,
@@ -34,6 +34,15 @@ with seen as (
         errors.error_code,
         errors.error_message,
         errors.error_timestamp
+),
+
+told as (
+    select distinct
+        arn,
+        error_code,
+        error_message,
+        error_timestamp
+    from image_builder_errors_current
 )
 
 select
@@ -46,7 +55,11 @@ select
     seen.first_seen_at,
     seen.last_seen_at,
     seen.snapshots,
-    coalesce(current_builders.observed_at = seen.last_seen_at, false) as is_current
+    told.arn is not null as is_current
 from seen
-left join image_builders_current as current_builders
-    on seen.arn = current_builders.arn
+left join told
+    on
+        seen.arn = told.arn
+        and seen.error_code is not distinct from told.error_code
+        and seen.error_message is not distinct from told.error_message
+        and seen.error_timestamp is not distinct from told.error_timestamp

@@ -20,15 +20,65 @@
 --   observed_at: when the image builder was seen
 --   is_last_look_failed: whether the last look at its target failed, so that this tells of an earlier one
 
-with stretches as (
+-- A stretch of image_builder_spans ends where the instance type, the platform or the volume is told otherwise, for that
+-- is another price. Here it is one for as long as the image builder is in its condition.
+with parts as (
+    select
+        *,
+        case
+            when
+                lag(condition) over builder = condition
+                and lag(ended_before) over builder = first_seen_at
+                and lag(last_seen_at) over builder = started_after
+                then 0
+            else 1
+        end as is_new
+    from image_builder_spans
+    window builder as (
+        partition by arn
+        order by first_seen_at
+    )
+),
+
+numbered as (
+    select
+        *,
+        sum(is_new) over (
+            partition by arn
+            order by first_seen_at
+            rows between unbounded preceding and current row
+        ) as stretch
+    from parts
+),
+
+bounds as (
+    select
+        arn,
+        max(condition) as condition,
+        max(case when is_open then 1 else 0 end) as is_open,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at,
+        max(case when is_new = 1 then started_after end) as started_after,
+        max(case when is_open then started_after end) as last_started_after,
+        max(case when is_open then hours_high end) as last_hours_high
+    from numbered
+    group by
+        arn,
+        stretch
+),
+
+stretches as (
     select
         arn,
         condition,
-        first_seen_at,
-        hours_low,
-        hours_high
-    from image_builder_spans
-    where is_open
+        cast(
+            date_diff('second', date_trunc('second', first_seen_at), date_trunc('second', last_seen_at)) as double
+        ) / 3600 as hours_low,
+        cast(
+            date_diff('second', date_trunc('second', started_after), date_trunc('second', last_started_after)) as double
+        ) / 3600 + last_hours_high as hours_high
+    from bounds
+    where is_open = 1
 ),
 
 endpoints as (

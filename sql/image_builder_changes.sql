@@ -180,6 +180,40 @@ scalars as (
     where versions.began = 'changed'
 ),
 
+-- The sightings of each builder; its lists can change between two of them only if nothing between proves it gone.
+sightings as (
+    select
+        snapshot_id,
+        account_id,
+        region,
+        arn,
+        name,
+        observed_at,
+        look_no,
+        tags_no,
+        lag(observed_at) over builder as previous_at,
+        lag(look_no) over builder as previous_no,
+        lead(look_no) over builder as next_no,
+        coalesce(completes_before > lag(complete_no) over builder, false)
+        or coalesce(created_time > lag(created_time) over builder, false) as is_anew
+    from image_builder_sightings
+    window builder as (
+        partition by arn
+        order by observed_at
+    )
+),
+
+-- Of the sightings, not of extracts anew: a snapshot that is committed meanwhile would be in the one and not the other.
+looks as (
+    select distinct
+        snapshot_id,
+        account_id,
+        region,
+        look_no,
+        tags_no
+    from sightings
+),
+
 -- What the lists hold, of all of them.
 elements as (
     select
@@ -246,33 +280,14 @@ elements as (
     from raw.image_builder_tags
 ),
 
--- The looks in their order; those that told the tags have an order of their own.
-looks as (
-    select
-        snapshot_id,
-        account_id,
-        region,
-        cast(count(*) over upto as integer) as number,
-        case
-            when tags_status = 'ok' then cast(count(case when tags_status = 'ok' then 1 end) over upto as integer)
-        end as tags_number
-    from extracts
-    where status = 'ok'
-    window upto as (
-        partition by account_id, region
-        order by observed_at, snapshot_id
-        rows between unbounded preceding and current row
-    )
-),
-
 elements_seen as (
     select
         elements.field,
         elements.arn,
         elements.element,
         case
-            when elements.field = 'tags' then looks.tags_number
-            else looks.number
+            when elements.field = 'tags' then looks.tags_no
+            else looks.look_no
         end as number
     from elements
     join looks
@@ -327,33 +342,6 @@ runs as (
     where is_start
 ),
 
--- The sightings of each builder; its lists can change between two of them only if nothing between proves it gone.
-sightings as (
-    select
-        sightings.account_id,
-        sightings.region,
-        sightings.arn,
-        sightings.name,
-        sightings.observed_at,
-        looks.number,
-        looks.tags_number,
-        lag(sightings.observed_at) over builder as previous_at,
-        lag(looks.number) over builder as previous_number,
-        lead(looks.number) over builder as next_number,
-        coalesce(sightings.completes_before > lag(sightings.complete_no) over builder, false)
-        or coalesce(sightings.created_time > lag(sightings.created_time) over builder, false) as is_anew
-    from image_builder_sightings as sightings
-    join looks
-        on
-            sightings.snapshot_id = looks.snapshot_id
-            and sightings.region = looks.region
-            and sightings.account_id = looks.account_id
-    window builder as (
-        partition by sightings.arn
-        order by sightings.observed_at
-    )
-),
-
 -- Tags are compared with those that were told last, however many looks without them lie between.
 tag_sightings as (
     select
@@ -362,13 +350,13 @@ tag_sightings as (
         arn,
         name,
         observed_at,
-        tags_number,
-        max(case when tags_number is not null then observed_at end) over earlier as previous_at,
-        max(tags_number) over earlier as previous_number,
-        min(tags_number) over later as next_number,
+        tags_no,
+        max(case when tags_no is not null then observed_at end) over earlier as previous_at,
+        max(tags_no) over earlier as previous_no,
+        min(tags_no) over later as next_no,
         coalesce(
-            max(case when is_anew then number end) over upto
-            > max(case when tags_number is not null then number end) over earlier,
+            max(case when is_anew then look_no end) over upto
+            > max(case when tags_no is not null then look_no end) over earlier,
             false
         ) as is_anew
     from sightings
@@ -403,9 +391,9 @@ list_sightings as (
         name,
         observed_at,
         previous_at,
-        number,
-        previous_number,
-        next_number,
+        look_no as number,
+        previous_no,
+        next_no,
         is_anew,
         false as is_of_tags
     from sightings
@@ -417,13 +405,13 @@ list_sightings as (
         name,
         observed_at,
         previous_at,
-        tags_number as number,
-        previous_number,
-        next_number,
+        tags_no as number,
+        previous_no,
+        next_no,
         is_anew,
         true as is_of_tags
     from tag_sightings
-    where tags_number is not null
+    where tags_no is not null
 ),
 
 -- Where a list may have changed: an element's run begins, or the one before has ended.
@@ -437,14 +425,14 @@ candidates as (
     select
         runs.field,
         runs.arn,
-        sightings.next_number as number
+        sightings.next_no as number
     from runs
     join list_sightings as sightings
         on
             runs.arn = sightings.arn
             and runs.last_number = sightings.number
             and (runs.field = 'tags') = sightings.is_of_tags
-    where sightings.next_number is not null
+    where sightings.next_no is not null
 ),
 
 pairs as (
@@ -458,7 +446,7 @@ pairs as (
             and candidates.number = sightings.number
             and (candidates.field = 'tags') = sightings.is_of_tags
     where
-        sightings.previous_number is not null
+        sightings.previous_no is not null
         and not sightings.is_anew
 ),
 
@@ -468,14 +456,14 @@ elements_of_pairs as (
         pairs.arn,
         pairs.number,
         runs.element,
-        pairs.previous_number between runs.first_number and runs.last_number as was_there,
+        pairs.previous_no between runs.first_number and runs.last_number as was_there,
         pairs.number between runs.first_number and runs.last_number as is_there
     from pairs
     join runs
         on pairs.arn = runs.arn and pairs.field = runs.field
     where
         runs.first_number <= pairs.number
-        and runs.last_number >= pairs.previous_number
+        and runs.last_number >= pairs.previous_no
 ),
 
 sets as (
@@ -483,6 +471,7 @@ sets as (
         field,
         arn,
         number,
+        max(case when was_there <> is_there then 1 else 0 end) as is_changed,
         nullif(
             array_to_string(list_sort(array_agg(distinct case when was_there then element end)), ', '), ''
         ) as from_value,
@@ -555,4 +544,4 @@ select
 from sets
 join pairs
     on sets.field = pairs.field and sets.arn = pairs.arn and sets.number = pairs.number
-where sets.from_value is distinct from sets.to_value
+where sets.is_changed = 1

@@ -1,36 +1,73 @@
--- Whose image builders are, as of the newest look that was told their tags: the value of the first of the owner tags
--- (owner_tags) that each has, in any case of letters. One that is gone keeps the owner it had last.
+-- Whose image builders are: the value of the first of the owner tags (owner_tags) that each has, in any case of
+-- letters, as of the newest look that told its tags. Where AWS told the tags of some and refused those of others,
+-- the others keep what was told of them before; one that is gone keeps the owner it had last.
 --
--- Grain: one row per image builder that has an owner's tag, or had one when it was seen last.
+-- Grain: one row per image builder whose tags name an owner, as far as they were told.
 -- Columns:
 --   arn: the image builder
 --   owner: the tag's value
 --   tag_key: the tag, as it is written there
---   snapshot_id: the newest snapshot that tells it
+--   snapshot_id: the newest snapshot that tells its tags
 
-with newest_looks as (
+with looks as (
     select
+        snapshot_id,
         account_id,
         region,
-        max(snapshot_id) as snapshot_id
+        coalesce(tags_status = 'ok', false) as is_whole
     from extracts
-    where tags_status = 'ok'
-    group by
-        account_id,
-        region
 ),
 
--- Of these that look told the tags; where it told none, there are none any more.
+tags as (
+    select
+        tags.arn,
+        tags.snapshot_id,
+        tags.tag_key,
+        tags.tag_value,
+        looks.is_whole
+    from looks
+    join raw.image_builder_tags as tags
+        on
+            looks.snapshot_id = tags.snapshot_id
+            and looks.region = tags.region
+            and looks.account_id = tags.account_id
+),
+
+-- A look that told all tags told of each image builder that it saw; of another, those that have some.
+sightings as (
+    select
+        builders.arn,
+        builders.snapshot_id,
+        builders.observed_at
+    from looks
+    join raw.image_builders as builders
+        on
+            looks.snapshot_id = builders.snapshot_id
+            and looks.region = builders.region
+            and looks.account_id = builders.account_id
+    where looks.is_whole
+    union all
+    select
+        builders.arn,
+        builders.snapshot_id,
+        builders.observed_at
+    from (
+        select distinct
+            arn,
+            snapshot_id
+        from tags
+        where not is_whole
+    ) as tagged
+    join raw.image_builders as builders
+        on tagged.snapshot_id = builders.snapshot_id and tagged.arn = builders.arn
+),
+
 told as (
     select
-        image_builders.arn,
-        newest_looks.snapshot_id
-    from newest_looks
-    join image_builders
-        on
-            newest_looks.snapshot_id = image_builders.snapshot_id
-            and newest_looks.region = image_builders.region
-            and newest_looks.account_id = image_builders.account_id
+        arn,
+        max_by(snapshot_id, observed_at) as snapshot_id
+    from sightings
+    group by arn
 ),
 
 ranked as (
@@ -41,22 +78,20 @@ ranked as (
         tags.snapshot_id,
         row_number() over (
             partition by tags.arn
-            order by tags.snapshot_id desc, owner_tags.rank, tags.tag_key
+            order by owner_tags.rank, tags.tag_key
         ) as rank
-    from image_builder_tags as tags
+    from told
+    join tags
+        on told.arn = tags.arn and told.snapshot_id = tags.snapshot_id
     join owner_tags
         on lower(tags.tag_key) = owner_tags.tag_key
     where tags.tag_value <> ''
 )
 
 select
-    ranked.arn,
-    ranked.owner,
-    ranked.tag_key,
-    ranked.snapshot_id
+    arn,
+    owner,
+    tag_key,
+    snapshot_id
 from ranked
-left join told
-    on ranked.arn = told.arn
-where
-    ranked.rank = 1
-    and (told.arn is null or told.snapshot_id = ranked.snapshot_id)
+where rank = 1

@@ -4,6 +4,8 @@
 -- Grain: one row per image builder per snapshot.
 -- Columns:
 --   image_builders.*: as there
+--   look_no: the number of this look at its target, of those that went well
+--   tags_no: its number of those that told the tags; null where it did not
 --   complete_no: how many complete looks there were at its target up to this one
 --   completes_before: how many of them came before it; if they are more than the complete_no of the builder's earlier
 --     sighting, a complete look between the two did not see it
@@ -15,6 +17,10 @@ with looks as (
         snapshot_id,
         account_id,
         region,
+        cast(count(*) over upto as integer) as look_no,
+        case
+            when tags_status = 'ok' then cast(count(case when tags_status = 'ok' then 1 end) over upto as integer)
+        end as tags_no,
         cast(count(case when complete then 1 end) over upto as integer) as complete_no,
         cast(count(case when complete then 1 end) over earlier as integer) as completes_before,
         max(case when complete then observed_at end) over earlier as previous_complete_at,
@@ -41,6 +47,8 @@ with looks as (
 
 select
     image_builders.*,
+    looks.look_no,
+    looks.tags_no,
     looks.complete_no,
     looks.completes_before,
     looks.previous_complete_at,

@@ -1,6 +1,6 @@
 -- What running cost: the stretches of running_spans cut into UTC days and priced, with the least and the most that it
--- can have been. Only time since the first look at a target counts. What has no known price is unpriced, not free. AWS's
--- own rounding, discounts and credits are not in it.
+-- can have been. Only time since the first look that saw a target counts. What has no known price is unpriced, not
+-- free. AWS's own rounding, discounts and credits are not in it.
 --
 -- Grain: one row per image builder, UTC day, instance type, operating system and volume size with which it ran.
 -- Columns:

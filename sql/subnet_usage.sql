@@ -17,7 +17,7 @@ with exhaustions as (
         subnets.subnet_id,
         max(errors.error_timestamp) as last_exhausted_at
     from image_builder_errors as errors
-    join image_builder_subnets as subnets
+    join raw.image_builder_subnets as subnets
         on errors.snapshot_id = subnets.snapshot_id and errors.arn = subnets.arn
     where errors.error_code = 'SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES'
     group by

@@ -165,6 +165,21 @@ def test_running_too_long_is_judged_by_both_bounds(home: Warehouse) -> None:
     assert (found["odd"][0], found["strange"][0]) == ("unknown", "unknown")
 
 
+def test_what_is_another_price_is_the_same_running(home: Warehouse) -> None:
+    def made(name: str, **members: Any) -> dict[str, Any]:
+        return builder(name, State="RUNNING", CreatedTime=CREATED, Platform="WINDOWS_11") | members
+
+    publish(home, made("platform"), made("volume"), made("anew"), at=NOON - 3 * DAY)
+    publish(home, made("platform", Platform=None), made("volume"), made("anew"), at=NOON - DAY)
+    anew = made("anew", Platform="RHEL8", CreatedTime=(NOON - DAY / 8).timestamp())
+    publish(home, made("platform"), made("volume", RootVolumeConfig={"VolumeSizeInGb": 300}), anew)
+    found = status(home, "running_too_long")
+    assert found["platform"] == ("fail", "RUNNING, 72 to 7200 hours")
+    assert found["volume"] == ("fail", "RUNNING, 72 to 7200 hours")
+    assert found["anew"] == ("pass", "RUNNING, 0 to 3 hours")
+    assert len(told(home, "from running_spans where name = 'platform'")) == 3
+
+
 def test_stopped_long_is_judged_by_both_bounds(home: Warehouse) -> None:
     for days in range(40, -1, -8):
         others = [builder("used", State="RUNNING" if days == 40 else "STOPPED", CreatedTime=CREATED)]
@@ -221,6 +236,11 @@ def test_settings_change_rules_without_a_word_of_sql(home: Warehouse) -> None:
         ),
         ("rules: {failed: {severity: dire}}", "rules.failed.severity: Input should be 'low', 'medium' or 'high'"),
         ("cheks: warn", "cheks: there is no such key; did you mean checks? The keys here are owner_tags"),
+        ("rules: {failed: {threshold: 3}}", "rules: the rule failed has no threshold; those that have one are running"),
+        ("rules: {stopped_long: {threshold: .inf}}", "rules.stopped_long.threshold: Input should be a finite number"),
+        ("owner_tags: []", "owner_tags: the list is empty: name one at least"),
+        ("billed_states: []", "billed_states: the list is empty: name one at least"),
+        ("billed_states: [RUNING]", "billed_states: there is no state RUNING; did you mean RUNNING?"),
         ("checks: never", "checks: Input should be 'warn', 'error' or 'off'"),
     ],
 )

@@ -179,6 +179,13 @@ def test_tags_are_compared_with_those_that_were_told_last(home: Warehouse) -> No
     ]
 
 
+def test_sets_that_read_alike_are_two(home: Warehouse) -> None:
+    one, two = {"a": {"k": "1, l=2"}}, {"a": {"k": "1", "l": "2"}}
+    days(home, Look([made("a")], tags=one), Look([made("a")], tags=two))
+    sql = "select field, from_value, to_value from image_builder_changes where change = 'changed'"
+    assert told(home, sql) == [("tags", "k=1, l=2", "k=1, l=2")]
+
+
 @pytest.mark.parametrize("between", [[Look([])], [Look([]), Look([made("a")])]])
 def test_tags_of_a_builder_that_went_and_came_are_not_compared(between: list[Look], home: Warehouse) -> None:
     before, after = (Look([made("a")], tags={"a": {"Owner": owner}}) for owner in ("cad", "it"))

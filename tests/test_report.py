@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,15 @@ def test_on_a_phone_a_finding_and_whose_it_is_are_seen_at_once(file: Path, open_
         box = row.locator("td").nth(place).bounding_box()
         assert box
         assert box["x"] + box["width"] <= 390
+
+
+def test_its_cost_is_that_of_instances_and_volumes(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a", InstanceType="x", Platform="RHEL8", RootVolumeConfig={"VolumeSizeInGb": 930}))
+    Path("prices.csv").write_text("instance_type,usd\nx,1\nroot-volume,0.5\n")
+    look.publish()
+    look.sandbox.clock.advance(timedelta(hours=24))
+    look.publish()
+    assert ">$36.00 – $36.00<" in report.render(look.warehouse), "24 hours at $1, and 730 GB for a thirtieth or so"
 
 
 def test_its_tables_sort_up_and_down_with_what_is_empty_last(file: Path, open_page: Callable[..., Page]) -> None:

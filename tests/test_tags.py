@@ -32,6 +32,9 @@ def told(look: Looker, sql: str) -> list[tuple[Any, ...]]:
 TAGS = "select split_part(arn, '/', 2), position, tag_key, tag_value from image_builder_tags order by all"
 ALL = [("a", 0, "CostCenter", "4000"), ("a", 1, "Owner", "cad"), ("c", 0, "team", "it")]
 
+OWNERS = "select split_part(arn, '/', 2), owner from image_builder_owners order by all"
+DAY = timedelta(days=1)
+
 
 def test_tags_are_rows_ordered_by_key_and_name_owners(look: Looker) -> None:
     look.publish()
@@ -113,6 +116,7 @@ def test_seen_again_without_tags_a_builder_keeps_those_it_had(again: str, look: 
     assert told(look, TAGS) == ALL
     assert told(look, "select tags_status from extracts") == [(None if again == "off" else "denied",)]
     assert told(look, "from image_builder_changes where field = 'tags'") == []
+    assert told(look, OWNERS) == [("a", "cad"), ("c", "it")], "what the others' tags told still holds"
 
 
 def test_who_has_lost_the_tag_has_no_owner(look: Looker) -> None:
@@ -121,8 +125,52 @@ def test_who_has_lost_the_tag_has_no_owner(look: Looker) -> None:
     look.sandbox.appstream.estate.tags_by_arn = {target().arn("a"): {"Stage": "test"}}  # type: ignore[attr-defined]
     estate_of(look)["123456789012", "us-east-1"] = [builder("a"), builder("b")]
     look.publish()
-    owners = "select split_part(arn, '/', 2), owner from image_builder_owners order by all"
-    assert told(look, owners) == [("c", "it")], "one that is gone keeps it"
+    assert told(look, OWNERS) == [("c", "it")], "one that is gone keeps it"
+
+
+def test_who_had_lost_the_tag_when_it_was_seen_last_has_no_owner(look: Looker) -> None:
+    look.publish()
+    look.sandbox.clock.set(NOON + DAY)
+    look.sandbox.appstream.estate.tags_by_arn = {target().arn("a"): {"Owner": "cad"}}  # type: ignore[attr-defined]
+    look.publish()
+    look.sandbox.clock.set(NOON + 2 * DAY)
+    look.publish(names=("a",))
+    assert told(look, OWNERS) == [("a", "cad")]
+
+
+class AfterOneCall(set[str]):
+    """What is refused: tags, once a hundred were told."""
+
+    calls = 0
+
+    def __contains__(self, operation: object) -> bool:
+        self.calls += operation == "GetResources"
+        return operation == "ListTagsForResource" or (operation == "GetResources" and self.calls > 1)
+
+
+def test_tags_that_are_refused_in_the_middle_cost_no_owner(look: Looker) -> None:
+    builders = [builder(f"b{number:03}") for number in range(250)]
+    estate_of(look)["123456789012", "us-east-1"] = builders
+    owned = {target().arn(b["Name"]): {"Owner": "ann"} for b in builders}
+    look.sandbox.appstream.estate.tags_by_arn = owned  # type: ignore[attr-defined]
+    look.publish()
+    look.sandbox.clock.set(NOON + DAY)
+    owned[target().arn("b000")] = {"Owner": "ben"}
+    look.sandbox.services.refused = AfterOneCall()
+    look.publish()
+    assert told(look, "select tags_status from extracts order by window_start") == [("ok",), ("denied",)]
+    count = "select owner, count(*) from image_builder_owners group by owner order by owner"
+    assert told(look, count) == [("ann", 249), ("ben", 1)]
+
+
+def test_the_owner_is_that_of_the_newest_look_whatever_its_window(look: Looker) -> None:
+    look.cadence = "hourly"
+    look.publish()
+    look.cadence = "daily"
+    look.sandbox.clock.set(NOON + timedelta(hours=3))
+    look.sandbox.appstream.estate.tags_by_arn[target().arn("a")] = {"Owner": "gis"}  # type: ignore[attr-defined]
+    look.publish()
+    assert told(look, OWNERS) == [("a", "gis"), ("c", "it")]
 
 
 @pytest.mark.parametrize(
