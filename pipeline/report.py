@@ -30,7 +30,6 @@ FILE = "report.html"
 MOST_ROWS = 1000
 """Rows of a table that are listed; of more, the report says how many there are."""
 
-_ATTEMPTS = 3
 _COST_DAYS, _STATE_DAYS, _CHANGE_DAYS = 30, 60, 7
 _WIDTHS = {"wide": 880, "narrow": 330}
 """Pixels: of a screen or a page, and of a phone."""
@@ -205,15 +204,11 @@ group by all having {_USD_HIGH} is not null order by all
 
 def render(warehouse: Warehouse) -> str:
     """The page. Raises NoSnapshotError before the first snapshot, WarehouseError where the warehouse cannot be read."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            return _render(warehouse)
-        except duckdb.Error as error:
-            # A superseded file that was removed between being listed and being opened is not in the next list.
-            if not isinstance(error, duckdb.IOException) or attempt == _ATTEMPTS - 1:
-                reason = " ".join(str(error).partition("\n\n")[0].split()).rstrip(".")
-                raise WarehouseError(f"The warehouse {warehouse.location} cannot be read: {reason}.") from error
-    raise AssertionError("unreachable")
+    try:
+        return views.insist(lambda: _render(warehouse))
+    except duckdb.Error as error:
+        reason = views.first_words(error)
+        raise WarehouseError(f"The warehouse {warehouse.location} cannot be read: {reason}.") from error
 
 
 def _render(warehouse: Warehouse) -> str:

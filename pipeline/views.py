@@ -10,11 +10,11 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -28,6 +28,8 @@ from pipeline.rules import Rules
 from pipeline.sql_folder import sql_files
 from pipeline.storage import SCRATCH, ObjectStorage
 from pipeline.warehouse import CHECKPOINTS, Warehouse
+
+Answer = TypeVar("Answer")
 
 DATABASE = "image_builders.duckdb"
 """The file of the views, in the warehouse's folder."""
@@ -286,7 +288,7 @@ def build(warehouse: Warehouse) -> str:
             connection.execute("use memory; detach views")
         fresh.replace(target)
     except (OSError, duckdb.Error) as error:
-        raise WarehouseError(f"The views {target} cannot be written: {_first(error)}.") from error
+        raise WarehouseError(f"The views {target} cannot be written: {first_words(error)}.") from error
     return str(target)
 
 
@@ -312,16 +314,26 @@ def connect(warehouse: Warehouse, names: Iterable[str] | None = None) -> duckdb.
 
 def query(warehouse: Warehouse, sql: str) -> pa.Table:
     """The answer to a statement, as Arrow. Raises QueryError with DuckDB's own words, NoSnapshotError."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            with connect(warehouse, _named_in(sql)) as connection:
-                answer = connection.sql(sql)
-                return pa.table({}) if answer is None else answer.to_arrow_table()
-        except duckdb.Error as error:
-            # A superseded file that was removed between being listed and being opened is not in the next list.
-            if not isinstance(error, duckdb.IOException) or attempt == _ATTEMPTS - 1:
-                raise QueryError(f"{_first(error)}.") from error
-    raise AssertionError("unreachable")
+
+    def ask() -> pa.Table:
+        with connect(warehouse, _named_in(sql)) as connection:
+            answer = connection.sql(sql)
+            return pa.table({}) if answer is None else answer.to_arrow_table()
+
+    try:
+        return insist(ask)
+    except duckdb.Error as error:
+        raise QueryError(f"{first_words(error)}.") from error
+
+
+def insist(ask: Callable[[], Answer]) -> Answer:
+    """The answer, asked for again where a file went: a superseded one that was removed between being listed and being
+    opened is not in the next list. Raises duckdb.Error.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(duckdb.IOException):
+            return ask()
+    return ask()
 
 
 def create(
@@ -447,7 +459,7 @@ def _names(table: Table, warehouse: Warehouse, newest: bool) -> frozenset[str]:
                 return frozenset(pq.read_schema(source).names)
         except pa.ArrowInvalid as error:
             raise WarehouseError(
-                f"The warehouse {warehouse.location} cannot be read: {path}: {_first(error)}."
+                f"The warehouse {warehouse.location} cannot be read: {path}: {first_words(error)}."
             ) from error
         except WarehouseError:  # It was superseded, and went between being listed and being opened.
             if attempt == _ATTEMPTS - 1:
@@ -461,7 +473,7 @@ def _about(warehouse: Warehouse, settings: Settings) -> tuple[str, str]:
     return warehouse.location, hashlib.sha256(made.encode()).hexdigest()[:16]
 
 
-def _first(error: Exception) -> str:
+def first_words(error: Exception) -> str:
     """What an error says, without the place in the text that DuckDB draws below it."""
     return " ".join(str(error).partition("\n\n")[0].split()).rstrip(".")
 
