@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
-from pipeline import dictionary, instance, views
+from pipeline import demo, dictionary, instance, questions, views
 from pipeline.contract import TABLES
 from tests.conftest import Looker, builder
 
@@ -53,6 +53,14 @@ def test_links_lead_somewhere(name: str) -> None:
     page = ROOT / name
     for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
         assert (page.parent / link).exists(), link
+
+
+def test_the_readmes_demo_asks_what_the_demo_asks() -> None:
+    saved = questions.questions({"IMAGE_BUILDERS_QUESTIONS": ""})
+    shown = [name for name in demo.QUESTIONS if f"\n{saved[name].text}\n\n" in README]
+    assert shown == ["running-all-week", "findings-by-rule"]
+    for name in shown:
+        assert f"{saved[name].text}\n\n{demo._indented(saved[name].query)}\n\n" in README
 
 
 def test_the_readmes_settings_and_prices_are_ones_that_work() -> None:
