@@ -48,7 +48,7 @@ check: .venv/ready ## Lint, types, docs that are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pipeline.dictionary --check docs/tables.md
+	$(BIN)/python -m pipeline.cli.dictionary --check docs/tables.md
 
 dev: .venv/ready ## Dagster's UI on a sandbox, at http://127.0.0.1:3000
 	$(BIN)/image-builders sandbox -- $(BIN)/dg dev
@@ -57,8 +57,8 @@ bench: .venv/bench ## The benchmarks, as a Markdown table
 	$(BIN)/python -m bench
 
 docs: .venv/ready ## Write docs/tables.md and docs/questions.md anew
-	$(BIN)/python -m pipeline.dictionary docs/tables.md
-	$(BIN)/python -W ignore -m pipeline.answers docs/questions.md
+	$(BIN)/python -m pipeline.cli.dictionary docs/tables.md
+	$(BIN)/python -W ignore -m pipeline.cli.answers docs/questions.md
 
 constraints: ## Write constraints.txt anew with the newest versions that pyproject.toml admits
 	rm -rf .venv-new && $(PYTHON) -m venv .venv-new

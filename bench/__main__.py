@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench import views
-from pipeline.markdown import to_markdown
+from pipeline.report.markdown import to_markdown
 from pipeline.sandbox.server import ACCOUNT
 
 BUILDERS = 20_000

@@ -39,12 +39,12 @@ def boto3_loop() -> Callable[[Path], None]:
 
 
 def this_project() -> Callable[[Path], None]:
-    from pipeline import aws
-    from pipeline.appstream import Selection
-    from pipeline.credentials import Access
-    from pipeline.sweep import Sweep
-    from pipeline.targets import Target
-    from pipeline.warehouse import Extracted, Warehouse
+    from pipeline.aws import sessions as aws
+    from pipeline.aws.credentials import Access
+    from pipeline.extract.listing import Selection
+    from pipeline.extract.sweep import Sweep
+    from pipeline.targets.planning import Target
+    from pipeline.warehouse.warehouse import Extracted, Warehouse
     from pipeline.windows import Window
 
     sweep = Sweep(Access(aws.new_session()), lambda: datetime.now(UTC), Selection(page_size=PAGE_SIZE))
@@ -126,11 +126,11 @@ def targets() -> list[tuple[str, str]]:
 
 
 def sweep_this_project() -> Callable[[Path], None]:
-    from pipeline import aws
-    from pipeline.credentials import Access, Role
-    from pipeline.sweep import Sweep
-    from pipeline.targets import Target
-    from pipeline.warehouse import Extracted, Warehouse
+    from pipeline.aws import sessions as aws
+    from pipeline.aws.credentials import Access, Role
+    from pipeline.extract.sweep import Sweep
+    from pipeline.targets.planning import Target
+    from pipeline.warehouse.warehouse import Extracted, Warehouse
     from pipeline.windows import Window
 
     wanted = [Target(a, r, "aws", (Role(f"arn:aws:iam::{a}:role/reader"),)) for a, r in targets()]

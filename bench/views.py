@@ -16,9 +16,11 @@ from pathlib import Path
 import duckdb
 
 from bench import history
-from pipeline import contract, upkeep, views
-from pipeline.markdown import to_markdown
-from pipeline.warehouse import Warehouse
+from pipeline import contract
+from pipeline.report.markdown import to_markdown
+from pipeline.views import database as views
+from pipeline.warehouse import upkeep
+from pipeline.warehouse.warehouse import Warehouse
 
 SIZES = (("hourly", 1_000, 8_760), ("daily", 10_000, 365))
 ROUNDS = 3

@@ -10,17 +10,17 @@ from typing import Any
 
 import dagster as dg
 
-from pipeline.assets import build_assets
-from pipeline.checks import build_checks
-from pipeline.executors import executor_of, shards_of
-from pipeline.price_assets import build_price_assets, price_job, price_schedule
-from pipeline.report_asset import build_report_asset
-from pipeline.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
-from pipeline.rules import read_rules
-from pipeline.schedules import freshness, job, schedule, windows
-from pipeline.sensors import alert_sensor
-from pipeline.view_assets import build_view_assets
-from pipeline.view_checks import build_view_checks
+from pipeline.defs.checks import build_checks
+from pipeline.defs.executors import executor_of, shards_of
+from pipeline.defs.prices import build_price_assets, price_job, price_schedule
+from pipeline.defs.report import build_report_asset
+from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
+from pipeline.defs.schedules import freshness, job, schedule, windows
+from pipeline.defs.sensor import alert_sensor
+from pipeline.defs.snapshot import build_assets
+from pipeline.defs.view_checks import build_view_checks
+from pipeline.defs.views import build_view_assets
+from pipeline.settings.rules import read_rules
 from pipeline.windows import cadence_of
 
 

@@ -18,16 +18,17 @@ import hypothesis
 import pytest
 import yaml
 
-from pipeline import aws, warehouse
-from pipeline.appstream import Selection
-from pipeline.credentials import Access
-from pipeline.look import Patience, Row
+from pipeline.aws import sessions as aws
+from pipeline.aws.credentials import Access
+from pipeline.extract.listing import Selection
+from pipeline.extract.look import Patience, Row
+from pipeline.extract.sweep import Sweep
 from pipeline.sandbox.estate import Estate, FixedEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT, Clock, Sandbox
-from pipeline.sweep import Sweep
-from pipeline.targets import Target
-from pipeline.warehouse import Extracted, Published, Warehouse
+from pipeline.targets.planning import Target
+from pipeline.warehouse import warehouse
+from pipeline.warehouse.warehouse import Extracted, Published, Warehouse
 from pipeline.windows import Window
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

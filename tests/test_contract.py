@@ -5,7 +5,8 @@ import re
 import pyarrow as pa
 import pytest
 
-from pipeline import contract, model
+from pipeline import contract
+from pipeline.aws import service_model as model
 from pipeline.contract import DATA_TABLES, TABLES, Column, Table
 
 COLUMNS = [pytest.param(t, c, id=f"{t.name}.{c.name}") for t in TABLES for c in t.columns]

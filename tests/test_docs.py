@@ -10,8 +10,11 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
-from pipeline import demo, dictionary, instance, questions, views
+from pipeline.cli.commands import demo, dictionary
 from pipeline.contract import TABLES
+from pipeline.defs import instance
+from pipeline.views import database as views
+from pipeline.views import questions
 from tests.conftest import Looker, builder
 
 ROOT = Path(__file__).parent.parent
@@ -64,7 +67,8 @@ def test_the_readmes_demo_asks_what_the_demo_asks() -> None:
 
 
 def test_the_readmes_settings_and_prices_are_ones_that_work() -> None:
-    from pipeline import prices, rules
+    from pipeline.extract import price_list as prices
+    from pipeline.settings import rules
 
     Path("findings.yaml").write_text(README.split("```yaml\n# findings.yaml")[1].split("```")[0].partition("\n")[2])
     assert {r.name: r.threshold for r in rules.read_rules({}).rules}["running_too_long"] == 12

@@ -18,7 +18,7 @@ from typing import Any
 import cbor2
 from botocore.model import OperationModel, StructureShape
 
-from pipeline.model import service
+from pipeline.aws.service_model import service
 from pipeline.sandbox.estate import Estate, ImageBuilder
 from pipeline.sandbox.faults import ERRORS, Fault, Reply, cut, error
 

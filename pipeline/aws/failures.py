@@ -1,0 +1,132 @@
+"""What an exception of a call to AWS means: the status of a look, its code and its words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from botocore import exceptions as aws
+
+from pipeline.aws.redaction import redacted
+from pipeline.errors import MalformedReplyError
+
+# AWS's error codes by what they mean for a look. Sources: AppStream's API reference ("Common Errors"), and
+# botocore's own list of throttling codes in botocore/retries/standard.py.
+_CODES = {
+    "denied": {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "NotAuthorized",
+        "UnauthorizedOperation",
+    },
+    "not_enabled": {"OptInRequired", "SubscriptionRequiredException", "RegionDisabledException"},
+    "throttled": {
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    },
+    "credentials": {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    },
+}
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+"""Codes of a session that was good and is over: the same call may succeed with a new one."""
+
+NOT_RECOGNIZED = {"InvalidClientTokenId", "UnrecognizedClientException"}
+"""Codes of credentials that nobody knows; also what a region answers that the account has not enabled."""
+
+_STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes}
+_STATUS_OF_TYPE: tuple[tuple[type[Exception], str], ...] = (
+    (MalformedReplyError, "malformed"),
+    (aws.PaginationError, "malformed"),
+    (aws.NoCredentialsError, "credentials"),
+    (aws.PartialCredentialsError, "credentials"),
+    (aws.CredentialRetrievalError, "credentials"),
+    (aws.TokenRetrievalError, "credentials"),
+    (aws.SSOError, "credentials"),
+    (aws.UnauthorizedSSOTokenError, "credentials"),
+    (aws.ConnectionError, "network"),
+    (aws.HTTPClientError, "network"),
+    (aws.IncompleteReadError, "network"),
+    (aws.ResponseStreamingError, "network"),
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a look failed: `status` is one of those of `extracts`, `code` AWS's or the exception's name."""
+
+    status: str
+    code: str
+    message: str
+    is_transient: bool
+    """Whether the same call may well succeed when it is made again."""
+
+
+class RoleError(Exception):
+    """A role that could not be assumed, and how AWS put it."""
+
+    def __init__(self, role: str, failure: Failure) -> None:
+        if not failure.message.startswith("The role "):  # Of a chain, the role that is refused is the one to name.
+            failure = replace(failure, message=f"The role {role} cannot be assumed: {failure.message}")
+        self.failure = failure
+        super().__init__(self.failure.message)
+
+
+def describe(error: Exception) -> Failure:
+    """Classifies what a boto3 call raised. No secret of this process is in it."""
+    if isinstance(error, RoleError):
+        return error.failure
+    if isinstance(error, aws.ClientError):
+        return _of_client_error(error)
+    status = next((s for kind, s in _STATUS_OF_TYPE if isinstance(error, kind)), "error")
+    if type(error).__module__ == "botocore.parsers":
+        status = "malformed"
+        # The parser quotes the reply, and that of AssumeRole holds keys that nobody knows yet.
+        return Failure(status, "MalformedReply", "AWS's reply is cut short or not in its protocol.", True)
+    code = "MalformedReply" if status == "malformed" else type(error).__name__
+    return Failure(status, code, _sentence(str(error)), status in ("malformed", "network"))
+
+
+def retries_made(error: Exception) -> int:
+    """How often botocore tried again before it raised this."""
+    if isinstance(error, aws.ClientError):
+        return int(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0))
+    return 0
+
+
+def _of_client_error(error: aws.ClientError) -> Failure:
+    told = error.response.get("Error", {})
+    # AWS's older front ends prefix the code: com.amazon.coral.service#AccessDeniedException.
+    code = str(told.get("Code") or "Unknown").rpartition("#")[2]
+    message = told.get("Message") or error.response.get("message") or str(error)
+    http = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    status = _STATUS_OF_CODE.get(code, "error")
+    return Failure(status, redacted(code), _sentence(str(message)), status == "throttled" or http >= 500)
+
+
+def _sentence(text: str) -> str:
+    # What a server says may be anything, and a row of text must be valid Unicode.
+    return " ".join(redacted(text).encode("utf-8", "backslashreplace").decode().split())

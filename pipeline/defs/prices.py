@@ -1,0 +1,64 @@
+"""The price list as an asset of its own, which runs seldom: its job, its schedule."""
+
+import dagster as dg
+from dagster import AssetExecutionContext
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from pipeline.contract import PRICES
+from pipeline.defs.resources import AwsResource, ClockResource, WarehouseResource
+from pipeline.defs.snapshot import table_schema, told
+from pipeline.extract import price_list as prices
+from pipeline.report.markdown import to_markdown
+from pipeline.views import database as views
+
+JOB = "image_builder_prices"
+PREVIEW_ROWS = 10
+
+
+def build_price_assets() -> dg.AssetsDefinition:
+    """A snapshot of AWS's price list. It has no partitions: prices do not hang on the windows."""
+
+    @dg.asset(
+        name=PRICES.name,
+        group_name="prices",
+        kinds={"parquet"},
+        description=f"{PRICES.grain} Key: {', '.join(PRICES.key)}.",
+        metadata={"dagster/column_schema": table_schema(PRICES)},
+    )
+    def instance_prices(
+        context: AssetExecutionContext, aws: AwsResource, warehouse: WarehouseResource, clock: ClockResource
+    ) -> dg.MaterializeResult[None]:
+        with told():
+            home = warehouse.open()
+            listed = prices.fetch(aws.access().session, clock.now())
+            path = prices.keep(home, listed)
+            if home.snapshots():
+                views.build(home)  # Before the first price snapshot they have none to read.
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": listed.num_rows,
+                "dagster/uri": f"{home.location}/{path}",
+                "preview": dg.MetadataValue.md(to_markdown(listed.slice(0, PREVIEW_ROWS).to_pylist())),
+            }
+        )
+
+    return instance_prices
+
+
+def price_job() -> UnresolvedAssetJobDefinition:
+    """The price list alone."""
+    return dg.define_asset_job(
+        JOB, dg.AssetSelection.assets(PRICES.name), description="A snapshot of AWS's price list."
+    )
+
+
+def price_schedule(job: UnresolvedAssetJobDefinition, is_on: bool) -> dg.ScheduleDefinition:
+    """Once a week; off unless asked for."""
+    return dg.ScheduleDefinition(
+        name="every_week",
+        job=job,
+        cron_schedule="17 3 * * 1",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED,
+        description="AWS's price list, which changes seldom.",
+    )

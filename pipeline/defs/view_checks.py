@@ -1,0 +1,97 @@
+"""Asset checks of the views: the data tests of sql/tests, and a check for each rule of `findings`.
+
+What fails warns, unless findings.yaml says otherwise.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from pipeline.defs.resources import WarehouseResource
+from pipeline.defs.snapshot import told
+from pipeline.report.markdown import to_markdown
+from pipeline.settings.rules import Rule, Rules
+from pipeline.views import database as views
+from pipeline.views.data_tests import DataTest, data_tests
+
+SAMPLE = 20
+
+Row = dict[str, Any]
+
+_SEVERITY = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}
+
+
+def build_view_checks(rules: Rules) -> list[dg.AssetChecksDefinition]:
+    """A check for each data test and each rule whose `checks` is not off, all in one step."""
+    tests = {(test.view, test.name): test for test in data_tests() if rules.checks != "off"}
+    rules_by_name = {rule.name: rule for rule in rules.rules if rule.check != "off"}
+    specs = [
+        *(dg.AssetCheckSpec(test.name, asset=test.view, description=test.holds) for test in tests.values()),
+        *(
+            dg.AssetCheckSpec(rule.name, asset="findings", description=f"No image builder: {rule.title}. {rule.source}")
+            for rule in rules_by_name.values()
+        ),
+    ]
+    if not specs:
+        return []
+
+    @dg.multi_asset_check(name="view_checks", specs=specs, can_subset=True)
+    def view_checks(
+        context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        keys = sorted(context.selected_asset_check_keys, key=str)
+        with told(), views.connect(warehouse.open()) as connection:
+            findings = _not_passed(connection) if any(key.name in rules_by_name for key in keys) else []
+            for key in keys:
+                if test := tests.get((key.asset_key.path[-1], key.name)):
+                    yield _data_test(connection, key, test, rules.checks)
+                else:
+                    rule = rules_by_name[key.name]
+                    yield _finding([row for row in findings if row["rule"] == rule.name], key, rule)
+
+    return [view_checks]
+
+
+def _data_test(
+    connection: duckdb.DuckDBPyConnection, key: dg.AssetCheckKey, test: DataTest, severity: str
+) -> dg.AssetCheckResult:
+    failing = connection.sql(test.query).to_arrow_table()
+    shown = failing.slice(0, SAMPLE).to_pylist()
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=not shown,
+        severity=_SEVERITY[severity],
+        description=f"{failing.num_rows} rows fail." if shown else None,
+        metadata={"failing": failing.num_rows, "rows": dg.MetadataValue.md(to_markdown(shown))},
+    )
+
+
+def _not_passed(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    sql = (
+        "select rule, status, account_id, region, name, owner, evidence from findings where status <> 'pass' "
+        "order by all"
+    )
+    rows: list[Row] = connection.sql(sql).to_arrow_table().to_pylist()
+    return rows
+
+
+def _finding(rows: list[Row], key: dg.AssetCheckKey, rule: Rule) -> dg.AssetCheckResult:
+    failing = [row for row in rows if row["status"] == "fail"]
+    named = ", ".join(f"{row['account_id']}/{row['region']}/{row['name']}" for row in failing[:SAMPLE])
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=not failing,
+        severity=_SEVERITY[rule.check],
+        description=f"{len(failing)} image builders: {rule.title}: {named}" if failing else None,
+        metadata={
+            "failing": len(failing),
+            "unknown": len(rows) - len(failing),
+            "severity": rule.severity,
+            "source": dg.MetadataValue.url(rule.source),
+            "rows": dg.MetadataValue.md(to_markdown(failing[:SAMPLE])),
+        },
+    )

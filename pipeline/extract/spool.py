@@ -1,0 +1,143 @@
+"""The rows of one look until it is known to be whole: in memory while they are few, on disk once they are many."""
+
+from __future__ import annotations
+
+import array
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+
+from pipeline import contract
+from pipeline.extract.pages import Page
+from pipeline.targets.planning import Target
+from pipeline.warehouse.normalize import LOOKED
+
+SPOOL_ROWS = 8192
+"""Builders, of a kilobyte or so each, that a target's look may hold in memory before they move to a file."""
+
+
+Received = tuple[Target, Page, datetime, pa.Array | None]
+"""A page of a target, the moment at which it was received, and the tags of its builders where they were asked for."""
+
+
+def arns(target: Target, page: Page) -> pa.Array:
+    """The ARNs of a page's image builders; where a reply leaves one out, it is made of the target and the name."""
+    arn = pc.struct_field(page.builders, "Arn")
+    arn = pc.if_else(pc.equal(arn, ""), None, arn)
+    if arn.null_count:
+        stem = pa.repeat(pa.scalar(target.arn(""), pa.string()), len(page))
+        arn = pc.coalesce(arn, pc.binary_join_element_wise(stem, pc.struct_field(page.builders, "Name"), ""))
+    return arn
+
+
+def looked(pages: Sequence[Received]) -> pa.RecordBatch:
+    """The image builders of pages, of one target or several, as `LOOKED`."""
+
+    def told(values: Iterator[Any], kind: pa.DataType) -> pa.Array:
+        return pa.concat_arrays(
+            [pa.repeat(pa.scalar(v, kind), len(page)) for v, (_, page, *_) in zip(values, pages, strict=True)]
+        )
+
+    columns = [
+        told((target.account_id for target, *_ in pages), pa.string()),
+        told((target.region for target, *_ in pages), pa.string()),
+        told((moment for *_, moment, _ in pages), contract.MOMENT),
+        pa.concat_arrays([arns(target, page) for target, page, *_ in pages]),
+        pa.concat_arrays([page.builders for _, page, *_ in pages]),
+        pa.concat_arrays([page.extra for _, page, *_ in pages]),
+        pa.concat_arrays(
+            [pa.nulls(len(page), contract.TAG_LIST) if tags is None else tags for _, page, _, tags in pages]
+        ),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=LOOKED)
+
+
+class Spool:
+    """The rows of one look until it is known to be whole: in memory, and on disk once they are many.
+
+    Pages are written, the spool is finished, then what it holds can be read: a single page as it is, more as batches,
+    few and large.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._pages: list[Received] = []
+        self._rows = 0
+        self._last: list[pa.RecordBatch] = []
+        self._file: IO[bytes] | None = None
+        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
+        # Eight bytes a builder, not its ARN, so that a large account does not need large memory.
+        self._hashes = array.array("q")
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
+
+    def write(self, page: Page, observed_at: datetime, tags: pa.Array | None = None) -> None:
+        self._pages.append((self._target, page, observed_at, tags))
+        self._rows += len(page)
+        if self._rows >= SPOOL_ROWS:
+            self._spill(self._batch())
+
+    def finish(self) -> int:
+        """Drops all but the last row of each ARN; returns how many rows went."""
+        if len(self._pages) == 1 and not self._hashes and self._pages[0][1].is_distinct:
+            return 0  # Its batch is made with those of others: of few rows, most of the time goes by the batch.
+        if self._pages:
+            self._last = [self._batch()]
+        rows = len(self._hashes)
+        hashes = pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(self._hashes)])
+        if self._writer:
+            for batch in self._last:
+                self._spill(batch)
+            self._last = []
+            self._writer.close()
+        return 0 if pc.count_distinct(hashes).as_py() == rows else self._keep_later_of_duplicates()
+
+    def pages(self) -> list[Received]:
+        """What was seen, where that is one page; what `batches` has is not in it."""
+        return self._pages
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        if self._file:
+            self._file.seek(0)
+            yield from pa.ipc.open_stream(self._file)
+        yield from self._last
+
+    def drop(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._pages, self._last, self._file, self._writer = [], [], None, None
+
+    def _batch(self) -> pa.RecordBatch:
+        """What is pending, its ARNs taken note of."""
+        batch = looked(self._pages)
+        self._hashes.extend(map(hash, batch["arn"].to_pylist()))
+        self._pages, self._rows = [], 0
+        return batch
+
+    def _spill(self, batch: pa.RecordBatch) -> None:
+        if self._writer is None:
+            self._file = tempfile.TemporaryFile(buffering=2**20)
+            self._writer = pa.ipc.new_stream(self._file, LOOKED)
+        self._writer.write_batch(batch)
+
+    def _keep_later_of_duplicates(self) -> int:
+        last = {arn: row for row, arn in enumerate(a for b in self.batches() for a in b["arn"].to_pylist())}
+        kept, start = Spool(self._target), 0
+        for batch in self.batches():
+            keep = [last[arn] == start + row for row, arn in enumerate(batch["arn"].to_pylist())]
+            kept._spill(batch.filter(pa.array(keep, pa.bool_())))
+            start += len(keep)
+        if kept._writer:
+            kept._writer.close()
+        self.drop()
+        self._file = kept._file
+        return start - len(last)

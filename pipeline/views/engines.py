@@ -1,0 +1,89 @@
+"""The views for other engines over the same files: a script of statements in Spark's or Trino's SQL.
+
+sqlglot carries the SQL over; what it cannot know, how an engine is told of Parquet files, is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import pyarrow as pa
+import sqlglot
+
+from pipeline import contract
+from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES
+from pipeline.views import database as views
+from pipeline.views.database import Settings
+from pipeline.warehouse.warehouse import Warehouse
+
+Dialect = Literal["spark", "trino"]
+
+_TYPES = {
+    "spark": {
+        pa.string(): "string",
+        pa.bool_(): "boolean",
+        pa.int64(): "bigint",
+        pa.int32(): "int",
+        pa.float64(): "double",
+        contract.MOMENT: "timestamp",
+    },
+    "trino": {
+        pa.string(): "varchar",
+        pa.bool_(): "boolean",
+        pa.int64(): "bigint",
+        pa.int32(): "integer",
+        pa.float64(): "double",
+        contract.MOMENT: "timestamp(6) with time zone",
+    },
+}
+
+
+def script(dialect: Dialect, warehouse: Warehouse, settings: Settings | None = None) -> list[str]:
+    """The statements that make every view over a warehouse, in their order, without semicolons.
+
+    The raw tables go to the schema `raw`, the views to the current one. Sessions are to be in UTC. Views with a
+    parameter become table functions in Spark (4.0 or later); Trino has none such, so there they are left out.
+    """
+    made = list(_raw(dialect, warehouse))
+    made.append(f"create or replace view raw.{views.RECENT} as\nselect * from raw.{EXTRACTS.name}")
+    for view in views.all_views(settings):
+        carried = carry_over(view.query, dialect)
+        if not view.parameters:
+            made.append(f"create or replace view {view.name} as\n{carried}")
+        elif dialect == "spark":
+            parameters = ", ".join(f"{name} timestamp" for name in view.parameters)
+            made.append(f"create or replace function {view.name}({parameters})\nreturns table\nreturn {carried}")
+    return made
+
+
+def carry_over(query: str, dialect: Dialect) -> str:
+    """A query of DuckDB's in another dialect. Raises sqlglot's UnsupportedError rather than lose a meaning."""
+    (carried,) = sqlglot.transpile(
+        query, read="duckdb", write=dialect, unsupported_level=sqlglot.ErrorLevel.RAISE, pretty=True
+    )
+    return carried
+
+
+def _raw(dialect: Dialect, warehouse: Warehouse) -> Iterator[str]:
+    yield f"create {'database' if dialect == 'spark' else 'schema'} if not exists raw"
+    for table in (*TABLES, PRICES):
+        columns = ",\n".join(f"    {c.name} {_TYPES[dialect][c.type]}" for c in table.columns)
+        place = f"{warehouse.location}/{table.name}".replace("'", "''")
+        if warehouse.storage.end(table.name, newest=True) is None:
+            nothing = ",\n".join(f"    cast(null as {_TYPES[dialect][c.type]}) as {c.name}" for c in table.columns)
+            nothing += f",\n    cast(null as date) as {HIVE_KEY}"
+            yield f"create or replace view raw.{table.name} as\nselect\n{nothing}\nwhere false"
+        elif dialect == "spark":
+            yield (
+                f"create table if not exists raw.{table.name} (\n{columns},\n    {HIVE_KEY} date\n)\nusing parquet\n"
+                f"partitioned by ({HIVE_KEY})\nlocation '{place}'"
+            )
+            yield f"msck repair table raw.{table.name}"
+        else:
+            yield (
+                f"create table if not exists raw.{table.name} (\n{columns},\n    {HIVE_KEY} date\n)\nwith (\n"
+                f"    format = 'PARQUET',\n    external_location = '{place}',\n"
+                f"    partitioned_by = array['{HIVE_KEY}']\n)"
+            )
+            yield f"call system.sync_partition_metadata('raw', '{table.name}', 'FULL')"

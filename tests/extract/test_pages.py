@@ -1,0 +1,135 @@
+"""The bytes of a page: read by Arrow where they are as expected, by Python where they are not, never half."""
+
+import json
+from typing import Any
+
+import pytest
+
+from pipeline.errors import MalformedReplyError
+from pipeline.extract import pages
+from tests.conftest import builder
+
+
+def page(*builders: Any, **beside: Any) -> bytes:
+    return json.dumps({"ImageBuilders": builders} | beside).encode()
+
+
+FULL = builder(
+    "full",
+    CreatedTime=1763890000.123456,
+    VpcConfig={"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": []},
+    RootVolumeConfig={"VolumeSizeInGb": 200},
+    DisableIMDSV1=True,
+    ImageBuilderErrors=[{"ErrorCode": "E", "ErrorMessage": "ö\nü", "ErrorTimestamp": 0}],
+    AgentAccessConfig={"Settings": [{"AgentAction": "COMPUTER_VISION", "Permission": "ENABLED"}]},
+)
+
+
+def test_both_ways_of_reading_give_the_same_page() -> None:
+    body = page(FULL, builder("bare"), NextToken="next")
+    read = pages._read_by_arrow([body])
+    assert read is not None
+    (fast,), slow = read, pages._read_by_python(body)
+    assert fast.builders.equals(slow.builders)
+    assert (fast.extra.to_pylist(), fast.next_token, fast.rest) == ([None, None], "next", {})
+    assert (slow.extra.to_pylist(), slow.next_token, slow.rest) == ([None, None], "next", {})
+
+
+def test_what_is_expected_is_read_by_arrow_and_not_by_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "_read_by_python", lambda body: pytest.fail("the slow way was taken"))
+    assert len(pages.read(page(FULL))) == 1
+    assert len(pages.read(page())) == 0
+    assert len(pages.read(b'{\n "ImageBuilders": [\n ]\n}\n')) == 0
+    assert pages.read(page(NextToken=None)).next_token is None
+    assert pages.read(page(NextToken="")).next_token is None
+
+
+def test_members_outside_the_contract_are_kept_at_any_depth() -> None:
+    odd = FULL | {
+        "Hibernation": {"Mode": 1.0},
+        "VpcConfig": {"SubnetIds": ["subnet-1"], "OutpostArn": None},
+        "ImageBuilderErrors": [{"ErrorCode": "E"}, {"Severity": [1, "high"]}],
+        "AgentAccessConfig": {"Settings": [{"Scope": "all"}]},
+    }
+    read = pages.read(page(odd, FULL, TotalCount=2))
+    assert json.loads(read.extra[0].as_py()) == {
+        "Hibernation": {"Mode": 1.0},
+        "VpcConfig": {"OutpostArn": None},
+        "ImageBuilderErrors": {"1": {"Severity": [1, "high"]}},
+        "AgentAccessConfig": {"Settings": {"0": {"Scope": "all"}}},
+    }
+    assert read.extra[1].as_py() is None
+    assert read.rest == {"TotalCount": 2}
+    assert read.builders[0].as_py()["ImageBuilderErrors"][1]["ErrorCode"] is None
+
+
+def test_a_member_of_two_types_in_one_page_is_kept_in_both() -> None:
+    read = pages.read(page(builder("a", New=1), builder("b", New="one"), builder("c", New={"deep": [None]})))
+    assert read.extra.to_pylist() == ['{"New": 1}', '{"New": "one"}', '{"New": {"deep": [null]}}']
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        (
+            {"RootVolumeConfig": {"VolumeSizeInGb": "200"}},
+            "RootVolumeConfig.VolumeSizeInGb of image builder 'b' is '200', where a whole number belongs.",
+        ),
+        ({"RootVolumeConfig": {"VolumeSizeInGb": 1.5}}, "is 1.5, where a whole number belongs."),
+        ({"RootVolumeConfig": {"VolumeSizeInGb": 2**63}}, "where a whole number belongs."),
+        ({"RootVolumeConfig": [1]}, "RootVolumeConfig of image builder 'b' is [1], where an object belongs."),
+        ({"Description": 7}, "Description of image builder 'b' is 7, where a string belongs."),
+        ({"DisableIMDSV1": "true"}, "DisableIMDSV1 of image builder 'b' is 'true', where true or false belongs."),
+        ({"DisableIMDSV1": 1}, "is 1, where true or false belongs."),
+        ({"CreatedTime": "yesterday"}, "CreatedTime of image builder 'b' is 'yesterday', where a moment"),
+        ({"CreatedTime": 1e300}, "CreatedTime of image builder 'b' is 1e+300, where a moment"),
+        ({"VpcConfig": {"SubnetIds": "s"}}, "VpcConfig.SubnetIds of image builder 'b' is 's', where a list belongs."),
+        ({"VpcConfig": {"SubnetIds": ["s", 1]}}, "VpcConfig.SubnetIds[1] of image builder 'b' is 1, where a string"),
+        ({"ImageBuilderErrors": [{"ErrorTimestamp": True}]}, "ImageBuilderErrors[0].ErrorTimestamp of image builder"),
+        ({"Name": None}, "Name of image builder 0 of the page is null, where a string belongs."),
+    ],
+)
+def test_a_type_that_does_not_fit_names_the_member_and_the_builder(members: dict[str, Any], said: str) -> None:
+    with pytest.raises(MalformedReplyError) as told:
+        pages.read(page({"Name": "b"} | members))
+    assert said in str(told.value)
+
+
+def test_a_moment_may_be_written_out_as_botocore_allows() -> None:
+    read = pages.read(page(builder("b", CreatedTime="2026-11-23T12:00:00.5Z"), builder("c", CreatedTime=None)))
+    assert [b["CreatedTime"] for b in read.builders.to_pylist()] == [1795435200.5, None]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "its body is empty"),
+        (b" \r\n", "its body is empty"),
+        (b"<html><p>Sign in", "it is not JSON"),
+        (b"\xef\xbb\xbf" + page(), "it is not JSON"),
+        (page(FULL)[:-9], "it is not JSON"),
+        (page(FULL) + page(FULL), "it is not JSON"),
+        (page() + b"null", "it is not JSON"),
+        (b"null", "it is null, where an object belongs"),
+        (b"  null", "it is null, where an object belongs"),
+        (b"[]", "it is [], where an object belongs"),
+        (b"{}", "it has no ImageBuilders"),
+        (b'{"ImageBuilders": null}', "ImageBuilders is null, where a list belongs"),
+        (b'{"ImageBuilders": {}}', "ImageBuilders is {}, where a list belongs"),
+        (b'{"ImageBuilders": [null]}', "Name of image builder 0 of the page is null"),
+        (b'{"ImageBuilders": ["b"]}', "the whole of image builder 0 of the page is 'b'"),
+        (b'{"ImageBuilders": [], "NextToken": 7}', "NextToken is 7, where a string belongs"),
+        (b'{"__type": "InternalFailure", "message": "no"}', "it is an error object"),
+        (b'{"__type": "InternalFailure", "ImageBuilders": []}', "it is an error object"),
+        (b'{"ImageBuilders": [{"Name": "\xff"}]}', "it is not UTF-8"),
+        (b'{"ImageBuilders": [{"Name": "\\ud83d"}]}', "not valid Unicode"),
+        (b'{"ImageBuilders": [{"Name": "b", "CreatedTime": NaN}]}', "NaN is not JSON"),
+        (b'{"ImageBuilders": [{"Name": "b", "CreatedTime": Infinity}]}', "Infinity is not JSON"),
+        (b'{"ImageBuilders": [{"Name": "b", "New": ' + b"[" * 100_000, "it nests too deeply"),
+    ],
+)
+def test_what_is_not_one_whole_page_is_refused(body: bytes, said: str) -> None:
+    with pytest.raises(MalformedReplyError) as told:
+        pages.read(body)
+    assert said in str(told.value)
+    assert len(str(told.value)) < 400

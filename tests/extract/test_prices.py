@@ -1,0 +1,284 @@
+"""Prices and cost: the price list over real HTTP, a price file of one's own, and days that are priced by them."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.aws import sessions as aws
+from pipeline.errors import ConfigurationError, PricesError
+from pipeline.extract import price_list as prices
+from pipeline.extract.price_list import FilePrice, operating_system
+from pipeline.sandbox.faults import Fault
+from pipeline.sandbox.services import _priced, _product, price_list
+from pipeline.views import database as views
+from pipeline.warehouse.warehouse import Warehouse
+from tests.conftest import NOON, StartSandbox, builder
+from tests.support import replay
+from tests.support.replay import Look
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+MEDIUM = "stream.standard.medium"
+
+
+def told(home: Warehouse, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in views.query(home, sql).to_pylist()]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Warehouse:
+    return Warehouse(str(tmp_path / "warehouse"))
+
+
+def made(name: str, **members: Any) -> dict[str, Any]:
+    first: dict[str, Any] = {
+        "CreatedTime": (NOON - 9 * DAY).timestamp(),
+        "InstanceType": MEDIUM,
+        "Platform": "WINDOWS_SERVER_2022",
+    }
+    return builder(name, **(first | members))
+
+
+def test_the_price_list_is_kept_as_a_snapshot(start_sandbox: StartSandbox, home: Warehouse) -> None:
+    sandbox = start_sandbox()
+    listed = prices.fetch(aws.new_session(), NOON)
+    assert sandbox.actions.count("pricing:GetProducts") > 2, "it pages"
+    rows = listed.to_pylist()
+    assert {row["instance_type"] for row in rows} >= {MEDIUM, "root-volume"}
+    assert not [row for row in rows if row["sku"].startswith("FLEET")]
+    (medium,) = [
+        row
+        for row in rows
+        if (row["region"], row["instance_type"], row["operating_system"]) == ("us-east-1", MEDIUM, "Windows")
+    ]
+    assert (medium["usd"], medium["unit"], medium["observed_at"]) == (0.1, "hour", NOON)
+    replay.replay(home, NOON, {"us-east-1": Look([])})
+    path = prices.keep(home, listed)
+    assert path.startswith("instance_prices/snapshot_date=2026-11-23/20261123T120000000000-")
+    assert told(home, "select count(*) from prices where source = 'aws'") == [(len(rows),)]
+
+
+@pytest.mark.parametrize("kind", ["deny", "throttle", "html"])
+def test_a_price_list_that_is_not_told_is_one_sentence(kind: str, start_sandbox: StartSandbox) -> None:
+    start_sandbox(faults=[Fault(kind, service="pricing")])
+    with pytest.raises(PricesError, match=r"AWS does not tell its prices .*prices.csv"):
+        prices.fetch(aws.new_session(), NOON)
+
+
+def test_a_price_list_without_image_builders_is_no_price_list(start_sandbox: StartSandbox) -> None:
+    start_sandbox().services.products[:] = [_product("us-east-1", MEDIUM, "Windows", "Fleet", 1.0)]
+    with pytest.raises(PricesError, match="has no price of an image builder"):
+        prices.fetch(aws.new_session(), NOON)
+
+
+def test_a_server_that_knows_no_filters_misleads_nobody(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox()
+    sandbox.services.is_filtering = False
+    assert {r["instance_type"] for r in prices.fetch(aws.new_session(), NOON).to_pylist()} == {
+        *(p["product"]["attributes"].get("instanceType", "root-volume") for p in price_list())
+    }
+    assert not [r for r in prices.fetch(aws.new_session(), NOON).to_pylist() if r["sku"].startswith("FLEET")]
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("Windows", "Windows"),
+        ("WINDOWS_SERVER_2022", "Windows"),
+        ("WINDOWS_11", "BYOL"),
+        ("Windows 10", "BYOL"),
+        ("Windows BYOL", "BYOL"),
+        ("Bring Your Own License", "BYOL"),
+        ("Amazon Linux", "Amazon Linux"),
+        ("AMAZON_LINUX2", "Amazon Linux"),
+        ("Red Hat Enterprise Linux", "RHEL"),
+        ("RHEL8", "RHEL"),
+        ("ROCKY_LINUX8", "Rocky Linux"),
+        ("UBUNTU_PRO_2404", "Ubuntu Pro"),
+        ("Plan 9", "Plan 9"),
+    ],
+)
+def test_operating_systems_have_one_name(word: str, name: str) -> None:
+    assert operating_system(word) == name
+
+
+def week(home: Warehouse, *builders: dict[str, Any]) -> None:
+    """Three looks at noon; on the fourth day all have stopped."""
+    for number in range(3):
+        replay.replay(home, NOON + number * DAY, {"us-east-1": Look(list(builders))})
+    replay.replay(home, NOON + 3 * DAY, {"us-east-1": Look([b | {"State": "STOPPED"} for b in builders])})
+
+
+def test_days_are_priced_between_the_least_and_the_most(start_sandbox: StartSandbox, home: Warehouse) -> None:
+    start_sandbox()
+    week(home, made("a"))
+    prices.keep(home, prices.fetch(aws.new_session(), NOON))
+    columns = "cast(cost_date as varchar), hours_low, hours_high, usd_per_hour, usd_low, usd_high, price_source"
+    assert told(home, f"select {columns} from running_cost order by cost_date") == [
+        # Only time since the first look counts.
+        ("2026-11-23", 12.0, 12.0, 0.1, pytest.approx(1.2), pytest.approx(1.2), "aws"),
+        ("2026-11-24", 24.0, 24.0, 0.1, pytest.approx(2.4), pytest.approx(2.4), "aws"),
+        ("2026-11-25", 12.0, 24.0, 0.1, pytest.approx(1.2), pytest.approx(2.4), "aws"),
+        ("2026-11-26", 0.0, 12.0, 0.1, 0.0, pytest.approx(1.2), "aws"),
+    ]
+
+
+def test_what_has_no_known_price_is_unpriced_and_not_free(start_sandbox: StartSandbox, home: Warehouse) -> None:
+    start_sandbox()
+    week(home, made("a", InstanceType="stream.graphics.g6.xlarge"))
+    for _ in range(2):
+        assert told(home, "select distinct is_priced, usd_low, usd_high, price_source from running_cost") == [
+            (False, None, None, None)
+        ]
+        prices.keep(home, prices.fetch(aws.new_session(), NOON))  # Which has none of it, either.
+
+
+@pytest.mark.parametrize(
+    ("platform", "system", "usd"),
+    [
+        ("WINDOWS_SERVER_2025", "Windows", 0.1),
+        ("WINDOWS", "Windows", 0.1),
+        ("WINDOWS_10", "BYOL", 0.07),
+        ("WINDOWS_11", "BYOL", 0.07),
+        ("AMAZON_LINUX2", "Amazon Linux", 0.06),
+        ("RHEL8", "RHEL", 0.09),
+        ("ROCKY_LINUX8", "Rocky Linux", None),
+        (None, None, None),
+    ],
+)
+def test_the_operating_system_decides(
+    platform: str | None, system: str | None, usd: float | None, start_sandbox: StartSandbox, home: Warehouse
+) -> None:
+    start_sandbox()
+    week(home, made("a", Platform=platform))
+    prices.keep(home, prices.fetch(aws.new_session(), NOON))
+    assert told(home, "select distinct operating_system, usd_per_hour from running_cost") == [(system, usd)]
+
+
+def test_root_volumes_above_200_gb_are_priced_apart(start_sandbox: StartSandbox, home: Warehouse) -> None:
+    start_sandbox()
+    week(home, made("a", RootVolumeConfig={"VolumeSizeInGb": 200}), made("b", RootVolumeConfig={"VolumeSizeInGb": 346}))
+    prices.keep(home, prices.fetch(aws.new_session(), NOON))
+    sql = (
+        "select name, extra_volume_gb, usd_per_gb_month, sum(volume_usd_low), sum(usd_low) from running_cost "
+        "group by all order by name"
+    )
+    assert told(home, sql) == [
+        ("a", 0, 0.1, 0.0, pytest.approx(4.8)),
+        ("b", 146, 0.1, pytest.approx(146 * 0.1 / 730 * 48), pytest.approx(4.8)),
+    ]
+
+
+def test_each_day_has_the_price_that_held_then(start_sandbox: StartSandbox, home: Warehouse) -> None:
+    sandbox = start_sandbox()
+    week(home, made("a"))
+    prices.keep(home, prices.fetch(aws.new_session(), NOON))
+    sandbox.services.products[:] = [_product("us-east-1", MEDIUM, "Windows", "ImageBuilder", 0.5)]
+    prices.keep(home, prices.fetch(aws.new_session(), NOON + 2 * DAY))
+    assert told(home, "select day(cost_date), usd_per_hour from running_cost order by 1") == [
+        (23, 0.1),
+        (24, 0.1),
+        (25, 0.5),
+        (26, 0.5),
+    ]
+
+
+def write(text: str) -> None:
+    Path("prices.csv").write_text(text)
+
+
+def test_a_file_of_ones_own_wins_and_what_names_more_over_what_names_less(
+    start_sandbox: StartSandbox, home: Warehouse
+) -> None:
+    start_sandbox()
+    week(home, made("a"), made("b", Platform="RHEL8"), made("c", InstanceType="stream.x"))
+    prices.keep(home, prices.fetch(aws.new_session(), NOON))
+    write(
+        "instance_type,region,operating_system,usd,unit\n"
+        f"{MEDIUM},,,0.03,\n"
+        f"{MEDIUM},us-east-1,WINDOWS_SERVER_2022,0.02,hour\n"
+        "*,*,*,9,\n"
+        "root-volume,,,0.5,gb-month\n"
+    )
+    sql = "select distinct name, usd_per_hour, price_source, usd_per_gb_month from running_cost order by name"
+    assert told(home, sql) == [("a", 0.02, "file", 0.5), ("b", 0.03, "file", 0.5), ("c", 9.0, "file", 0.5)]
+
+
+def test_a_price_of_nothing_is_a_price(home: Warehouse) -> None:
+    week(home, made("a"))
+    write("instance_type,usd\n*,0\n")
+    assert told(home, "select distinct is_priced, usd_high from running_cost") == [(True, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("instance_type\nx\n", "prices.csv: the column usd is missing; the columns are instance_type, usd, region"),
+        ("", "the column instance_type is missing"),
+        ("instance_type,usd,price\nx,1,2\n", "prices.csv: there is no column price"),
+        ("instance_type,usd\nx,cheap\n", "prices.csv: line 2: 'cheap' is no price"),
+        ("instance_type,usd\nx,nan\n", "'nan' is no price"),
+        ("instance_type,usd\nx,-1\n", "'-1' is no price"),
+        ("instance_type,usd\n,1\n", "line 2: instance_type is empty"),
+        ("instance_type,usd\nx,1,2\n", "line 2: it has another number of fields than the header"),
+        ("instance_type,usd\nx,1\ny,1\nx,2\n", "line 4: *, x, * has a price already"),
+        ("instance_type,usd\nx,1_0\n", "'1_0' is no price"),
+        ("instance_type,usd,usd\nx,1,2\n", "prices.csv: the column usd comes twice"),
+        ("instance_type,usd,operating_system\nroot-volume,1,RHEL\n", "line 2: a root-volume has one price for all"),
+        ("instance_type,usd,unit\nx,1,gb-month\n", "line 2: the unit 'gb-month' does not fit"),
+        ("instance_type,usd,unit\nroot-volume,1,hour\n", "the unit 'hour' does not fit"),
+    ],
+)
+def test_every_mistake_in_the_file_is_one_sentence_with_its_line(text: str, said: str) -> None:
+    write(text)
+    with pytest.raises(ConfigurationError) as error:
+        prices.read_file({})
+    assert said in str(error.value)
+
+
+def test_spreadsheets_write_it_too() -> None:
+    Path("prices.csv").write_text("\ufeffinstance_type, usd , region\r\nstream.x, 0.5, eu-west-1\r\n")
+    assert prices.read_file({}) == (FilePrice("eu-west-1", "stream.x", "*", "hour", 0.5),)
+
+
+def test_a_file_that_is_named_must_be_there() -> None:
+    with pytest.raises(ConfigurationError, match=r"IMAGE_BUILDERS_PRICES names nowhere.csv, which does not exist"):
+        prices.read_file({"IMAGE_BUILDERS_PRICES": "nowhere.csv"})
+    assert prices.read_file({}) == ()
+
+
+def test_a_product_whose_licence_is_brought_is_byol_whatever_its_system(start_sandbox: StartSandbox) -> None:
+    attributes = {
+        "instanceType": MEDIUM,
+        "instanceFunction": "ImageBuilder",
+        "operatingSystem": "Windows",
+        "osLicenseModel": "Bring Your Own License",
+        "regionCode": "us-east-1",
+    }
+    start_sandbox().services.products[:] = [_priced("x", "Streaming Instance", attributes, "Hrs", 1.0)]
+    (row,) = prices.fetch(aws.new_session(), NOON).to_pylist()
+    assert row["operating_system"] == "BYOL"
+
+
+def test_no_hour_is_claimed_by_two_kinds_of_instance(home: Warehouse) -> None:
+    small, large = made("a"), made("a", InstanceType="stream.standard.large")
+    for hour, one in ((0, small), (6, large), (12, small), (20, large)):
+        replay.replay(home, NOON + DAY / 2 + hour * HOUR, {"us-east-1": Look([one])}, "hourly")
+    rows = told(home, "select instance_type, hours_low, hours_high from running_cost order by 1")
+    assert rows == [("stream.standard.large", 0.0, 6.0), (MEDIUM, 0.0, 6.0 + 8.0)]
+
+
+def test_a_price_for_any_is_one_for_what_aws_does_not_tell(home: Warehouse) -> None:
+    week(home, made("a", Platform=None, InstanceType=None, RootVolumeConfig=None))
+    write("instance_type,usd\n*,2\n")
+    assert told(home, "select distinct is_priced, usd_per_hour from running_cost") == [(True, 2.0)]
+
+
+def test_a_volume_that_is_told_later_is_no_other_kind(home: Warehouse) -> None:
+    replay.replay(home, NOON, {"us-east-1": Look([made("a")])})
+    replay.replay(
+        home, NOON + HOUR, {"us-east-1": Look([made("a", RootVolumeConfig={"VolumeSizeInGb": 200})])}, "hourly"
+    )
+    assert told(home, "select hours_low, hours_high, extra_volume_gb from running_cost") == [(0.0, 1.0, 0)]

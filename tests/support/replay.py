@@ -1,0 +1,146 @@
+"""Histories that are known, replayed into a warehouse without AWS; and what they come to, worked out by plain loops."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline import contract
+from pipeline.extract import pages
+from pipeline.extract.spool import looked
+from pipeline.sandbox.server import ACCOUNT
+from pipeline.targets.planning import Target
+from pipeline.warehouse.warehouse import Extracted, Warehouse
+from pipeline.windows import Window
+
+Builder = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at a region: what it saw, None where it failed; whether it was complete; the tags by name."""
+
+    builders: Sequence[Builder] | None
+    complete: bool = True
+    tags: Mapping[str, Mapping[str, str]] | None = None
+
+
+def replay(home: Warehouse, at: datetime, looks: Mapping[str, Look], cadence: str = "daily") -> None:
+    """Publishes the looks at the regions, all of a moment, to its window."""
+    rows = []
+    with home.stage("replay") as (stream, sink):
+        for region, look in looks.items():
+            target = Target(ACCOUNT, region, "aws")
+            rows.append(_row(target, at, look))
+            if look.builders:
+                page = pages.read(json.dumps({"ImageBuilders": list(look.builders)}).encode())
+                tags = None
+                if look.tags is not None:
+                    told = [
+                        [{"Key": k, "Value": v} for k, v in sorted(look.tags.get(b["Name"], {}).items())]
+                        for b in look.builders
+                    ]
+                    tags = pa.array(told, contract.TAG_LIST)
+                sink.write_batch(looked([(target, page, at, tags)]))
+    home.publish(Window.at(cadence, at), [Extracted(rows, stream)], lambda: at)
+
+
+def _row(target: Target, at: datetime, look: Look) -> dict[str, Any]:
+    seen = look.builders is not None
+    row: dict[str, Any] = dict.fromkeys(c.name for c in contract.EXTRACTS.columns)
+    return row | {
+        "account_id": target.account_id,
+        "region": target.region,
+        "is_configured": True,
+        "status": "ok" if seen else "denied",
+        "complete": seen and look.complete,
+        "error_code": None if seen else "AccessDeniedException",
+        "started_at": at,
+        "observed_at": at,
+        "pages": 1,
+        "builders": len(look.builders or ()),
+        "duplicates": 0,
+        "retries": 0,
+        "tags_status": "ok" if look.tags is not None else None,
+        "botocore_version": "1",
+        "contract_version": 1,
+    }
+
+
+@dataclass
+class Seen:
+    """What the looks at a region say of one builder, in order: its state and members, or that it was not there."""
+
+    at: datetime
+    builder: Builder | None
+    """None where a complete look did not see it."""
+
+
+def seen(name: str, looks: Sequence[tuple[datetime, Look]]) -> list[Seen]:
+    """What the looks prove of a builder: a failed one proves nothing, a partial one no absence."""
+    found = []
+    for at, look in looks:
+        if look.builders is None:
+            continue
+        builder = next((b for b in look.builders if b["Name"] == name), None)
+        if builder is not None or look.complete:
+            found.append(Seen(at, builder))
+    return found
+
+
+def history(name: str, looks: Sequence[tuple[datetime, Look]]) -> list[tuple[Any, ...]]:
+    """(version, state, valid_from, valid_to, last_seen_at, began, ended) by a walk along the looks."""
+    versions: list[list[Any]] = []
+    before: Seen | None = None
+    for now in seen(name, looks):
+        if now.builder is None:
+            if before and before.builder is not None:
+                versions[-1][3], versions[-1][6] = now.at, "deleted"
+        elif before is None or before.builder is None:
+            began = "created" if before else "first_seen"
+            versions.append([len(versions) + 1, now.builder["State"], now.at, None, now.at, began, None])
+        elif now.builder != before.builder:
+            is_anew = now.builder["CreatedTime"] > before.builder["CreatedTime"]
+            began = "recreated" if is_anew else "changed"
+            versions[-1][3], versions[-1][6] = now.at, began
+            versions.append([len(versions) + 1, now.builder["State"], now.at, None, now.at, began, None])
+        else:
+            versions[-1][4] = now.at
+        before = now
+    return [tuple(v) for v in versions]
+
+
+def spans(name: str, looks: Sequence[tuple[datetime, Look]], end: datetime) -> list[tuple[Any, ...]]:
+    """(first_seen_at, last_seen_at, hours_low, hours_high) of each stretch of RUNNING, by a walk along the looks."""
+    found: list[dict[str, Any]] = []
+    before: Seen | None = None
+    is_open = False
+    for now in seen(name, looks):
+        is_running = now.builder is not None and now.builder["State"] == "RUNNING"
+        is_anew = bool(
+            now.builder and before and before.builder and now.builder["CreatedTime"] > before.builder["CreatedTime"]
+        )
+        if is_open and (not is_running or is_anew):
+            created = datetime.fromtimestamp(now.builder["CreatedTime"], now.at.tzinfo) if is_anew else now.at  # type: ignore[index]
+            found[-1]["ended"], is_open = min(now.at, created), False
+        if is_running and not is_open:
+            assert now.builder
+            created = datetime.fromtimestamp(now.builder["CreatedTime"], now.at.tzinfo)
+            is_new = before is None or before.builder is None or is_anew
+            known = [created] if is_new else []
+            known += [before.at] if before else []
+            found.append({"first": now.at, "after": min(max(known), now.at), "ended": None})
+            is_open = True
+        if is_running:
+            found[-1]["last"] = now.at
+        before = now
+    hour = timedelta(hours=1)
+    return [
+        (f["first"], f["last"], (f["last"] - f["first"]) / hour, ((f["ended"] or end) - f["after"]) / hour)
+        for f in found
+    ]

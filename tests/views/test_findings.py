@@ -1,0 +1,317 @@
+"""Findings: every rule where it passes, fails, and where AWS tells too little; thresholds that are changed."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import ConfigurationError
+from pipeline.settings import rules
+from pipeline.views import database as views
+from pipeline.warehouse.warehouse import Warehouse
+from tests.conftest import NOON, builder
+from tests.support import replay
+from tests.support.replay import Look
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Warehouse:
+    return Warehouse(str(tmp_path / "warehouse"))
+
+
+def told(home: Warehouse, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in views.query(home, sql).to_pylist()]
+
+
+def publish(home: Warehouse, *builders: dict[str, Any], at: Any = NOON) -> None:
+    replay.replay(home, at, {"us-east-1": Look(list(builders))})
+
+
+def status(home: Warehouse, rule: str) -> dict[str, tuple[str, str]]:
+    rows = told(home, f"select name, status, evidence from findings where rule = '{rule}'")
+    return {name: (status, evidence) for name, status, evidence in rows}
+
+
+ERROR = {"ErrorCode": "DOMAIN_JOIN_ERROR_LOGON_FAILURE", "ErrorMessage": "no"}
+MEMBERS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("default_internet_access", {"EnableDefaultInternetAccess": True}, "fail", "EnableDefaultInternetAccess is true"),
+    ("default_internet_access", {"EnableDefaultInternetAccess": False}, "pass", "EnableDefaultInternetAccess is false"),
+    ("default_internet_access", {}, "unknown", "EnableDefaultInternetAccess is not told"),
+    ("imdsv1_allowed", {"DisableIMDSV1": False}, "fail", "DisableIMDSV1 is false"),
+    ("imdsv1_allowed", {"DisableIMDSV1": True}, "pass", "DisableIMDSV1 is true"),
+    ("imdsv1_allowed", {}, "unknown", "DisableIMDSV1 is not told"),
+    ("no_vpc_endpoint", {}, "fail", "0 access endpoints"),
+    (
+        "no_vpc_endpoint",
+        {"AccessEndpoints": [{"EndpointType": "STREAMING", "VpceId": "vpce-1"}]},
+        "pass",
+        "1 access endpoints",
+    ),
+    ("iam_role_attached", {"IamRoleArn": "arn:aws:iam::1:role/r"}, "fail", "arn:aws:iam::1:role/r"),
+    ("iam_role_attached", {}, "unknown", "IamRoleArn is not told"),
+    (
+        "agent_not_latest",
+        {"AppstreamAgentVersion": "06-24-2026", "LatestAppstreamAgentVersion": "FALSE"},
+        "fail",
+        "agent 06-24-2026, latest: FALSE",
+    ),
+    ("agent_not_latest", {"LatestAppstreamAgentVersion": "TRUE"}, "pass", "agent not told, latest: TRUE"),
+    ("agent_not_latest", {"LatestAppstreamAgentVersion": "MAYBE"}, "unknown", "agent not told, latest: MAYBE"),
+    ("agent_not_latest", {}, "unknown", "agent not told, latest: not told"),
+    (
+        "errors_present",
+        {"ImageBuilderErrors": [ERROR, ERROR]},
+        "fail",
+        "RUNNING, 2 errors, DOMAIN_JOIN_ERROR_LOGON_FAILURE",
+    ),
+    (
+        "errors_present",
+        {"State": "FAILED", "ImageBuilderErrors": [ERROR]},
+        "pass",
+        f"FAILED, 1 errors, {ERROR['ErrorCode']}",
+    ),
+    ("errors_present", {}, "pass", "RUNNING, 0 errors"),
+    (
+        "errors_present",
+        {"State": None, "ImageBuilderErrors": [ERROR]},
+        "unknown",
+        f"no state, 1 errors, {ERROR['ErrorCode']}",
+    ),
+    ("failed", {"State": "FAILED", "ImageBuilderErrors": [ERROR]}, "fail", f"FAILED, {ERROR['ErrorCode']}"),
+    ("failed", {}, "pass", "RUNNING"),
+    ("failed", {"State": None}, "unknown", "no state"),
+    (
+        "agent_access_open",
+        {"AgentAccessConfig": {"UserControlMode": "VIEW_STOP"}},
+        "fail",
+        "UserControlMode is VIEW_STOP",
+    ),
+    (
+        "agent_access_open",
+        {"AgentAccessConfig": {"UserControlMode": "VIEW_ONLY"}},
+        "fail",
+        "UserControlMode is VIEW_ONLY",
+    ),
+    (
+        "agent_access_open",
+        {"AgentAccessConfig": {"UserControlMode": "DISABLED"}},
+        "pass",
+        "UserControlMode is DISABLED",
+    ),
+    ("agent_access_open", {}, "unknown", "UserControlMode is not told"),
+    (
+        "agent_screenshots",
+        {"AgentAccessConfig": {"ScreenshotsUploadEnabled": True}},
+        "fail",
+        "ScreenshotsUploadEnabled is true",
+    ),
+    (
+        "agent_screenshots",
+        {"AgentAccessConfig": {"ScreenshotsUploadEnabled": False}},
+        "pass",
+        "ScreenshotsUploadEnabled is false",
+    ),
+    ("agent_screenshots", {}, "unknown", "ScreenshotsUploadEnabled is not told"),
+]
+
+
+def test_every_rule_of_one_look(home: Warehouse) -> None:
+    names = [f"b{number:02}" for number in range(len(MEMBERS))]
+    publish(home, *(builder(name, **members) for name, (_, members, *_) in zip(names, MEMBERS, strict=True)))
+    rows = told(home, "select name, rule, status, evidence from findings")
+    found = {(name, rule): (status, evidence) for name, rule, status, evidence in rows}
+    for name, (rule, members, expected, evidence) in zip(names, MEMBERS, strict=True):
+        assert found[name, rule] == (expected, evidence), (rule, members)
+
+
+def test_every_rule_is_shown_to_pass_fail_and_be_unknown() -> None:
+    shown = {(rule, expected) for rule, _, expected, _ in MEMBERS}
+    never_passes, never_unknown = {"iam_role_attached"}, {"no_vpc_endpoint"}
+    of_looks = {"running_too_long", "stopped_long"}
+    for rule in rules.read_rules({"IMAGE_BUILDERS_FINDINGS": "/dev/null"}).rules:
+        if rule.name not in of_looks:
+            assert (rule.name, "fail") in shown
+            assert ((rule.name, "pass") in shown) is (rule.name not in never_passes)
+            assert ((rule.name, "unknown") in shown) is (rule.name not in never_unknown)
+        assert rule.source.startswith("https://docs.aws.amazon.com/")
+
+
+CREATED = (NOON - 300 * DAY).timestamp()
+
+
+def test_running_too_long_is_judged_by_both_bounds(home: Warehouse) -> None:
+    def made(name: str, state: str | None, created: float = CREATED) -> dict[str, Any]:
+        return builder(name, State=state, CreatedTime=created)
+
+    publish(home, made("long", "RUNNING"), made("since", "STOPPED"), made("off", "RUNNING"), at=NOON - DAY)
+    publish(
+        home,
+        made("long", "RUNNING"),
+        made("since", "RUNNING"),
+        made("off", "STOPPED"),
+        made("new", "RUNNING", (NOON - DAY / 8).timestamp()),
+        made("old", "RUNNING"),
+        made("odd", None),
+        made("strange", "HIBERNATED"),
+    )
+    found = status(home, "running_too_long")
+    assert found["long"] == ("fail", "RUNNING, 24 to 7200 hours")
+    assert found["since"] == ("unknown", "RUNNING, 0 to 24 hours"), "it may have been started right after we looked"
+    assert found["new"] == ("pass", "RUNNING, 0 to 3 hours")
+    assert found["old"] == ("unknown", "RUNNING, 0 to 24 hours"), "the day before, nobody saw it"
+    assert found["off"][0] == "pass"
+    assert (found["odd"][0], found["strange"][0]) == ("unknown", "unknown")
+
+
+def test_what_is_another_price_is_the_same_running(home: Warehouse) -> None:
+    def made(name: str, **members: Any) -> dict[str, Any]:
+        return builder(name, State="RUNNING", CreatedTime=CREATED, Platform="WINDOWS_11") | members
+
+    publish(home, made("platform"), made("volume"), made("anew"), at=NOON - 3 * DAY)
+    publish(home, made("platform", Platform=None), made("volume"), made("anew"), at=NOON - DAY)
+    anew = made("anew", Platform="RHEL8", CreatedTime=(NOON - DAY / 8).timestamp())
+    publish(home, made("platform"), made("volume", RootVolumeConfig={"VolumeSizeInGb": 300}), anew)
+    found = status(home, "running_too_long")
+    assert found["platform"] == ("fail", "RUNNING, 72 to 7200 hours")
+    assert found["volume"] == ("fail", "RUNNING, 72 to 7200 hours")
+    assert found["anew"] == ("pass", "RUNNING, 0 to 3 hours")
+    assert len(told(home, "from running_spans where name = 'platform'")) == 3
+
+
+def test_stopped_long_is_judged_by_both_bounds(home: Warehouse) -> None:
+    for days in range(40, -1, -8):
+        others = [builder("used", State="RUNNING" if days == 40 else "STOPPED", CreatedTime=CREATED)]
+        publish(home, builder("unused", State="STOPPED", CreatedTime=CREATED), *others, at=NOON - days * DAY)
+    found = status(home, "stopped_long")
+    assert found["unused"] == ("fail", "STOPPED, 40 to 300 days")
+    assert found["used"] == ("fail", "STOPPED, 32 to 40 days")
+    Path("findings.yaml").write_text("rules: {stopped_long: {threshold: 36}}\n")
+    assert status(home, "stopped_long")["used"][0] == "unknown"
+    Path("findings.yaml").write_text("rules: {stopped_long: {threshold: 41}}\n")
+    found = status(home, "stopped_long")
+    assert (found["used"][0], found["unused"][0]) == ("pass", "unknown")
+
+
+def test_a_target_that_fails_keeps_its_findings_marked(home: Warehouse) -> None:
+    publish(home, builder("a", DisableIMDSV1=False))
+    replay.replay(home, NOON + DAY, {"us-east-1": Look(None)})
+    assert told(home, "select status, is_last_look_failed from findings where rule = 'imdsv1_allowed'") == [
+        ("fail", True)
+    ]
+
+
+def test_settings_change_rules_without_a_word_of_sql(home: Warehouse) -> None:
+    Path("findings.yaml").write_text(
+        "owner_tags: [Team]\nbilled_states: [RUNNING, STOPPED]\nrules:\n"
+        "  failed: {enabled: false}\n  imdsv1_allowed: {severity: high}\n  running_too_long: {threshold: 0.5}\n"
+    )
+    replay.replay(
+        home,
+        NOON,
+        {"us-east-1": Look([builder("a", State="STOPPED")], tags={"a": {"Owner": "cad", "TEAM": "it"}})},
+    )
+    replay.replay(home, NOON + DAY, {"us-east-1": Look([builder("a", State="STOPPED")])})
+    assert status(home, "failed") == {}
+    assert status(home, "running_too_long")["a"][0] == "fail"
+    assert told(home, "select distinct severity, owner from findings where rule = 'imdsv1_allowed'") == [("high", "it")]
+    assert told(home, "select rule, threshold, unit from finding_rules where threshold is not null") == [
+        ("running_too_long", 0.5, "hours"),
+        ("stopped_long", 30.0, "days"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "rules: {running_to_long: {threshold: 3}}",
+            "findings.yaml: rules: there is no rule running_to_long; the rules",
+        ),
+        ("rules: {failed: {treshold: 3}}", "rules.failed.treshold: there is no such key; did you mean threshold?"),
+        (
+            "rules: {running_too_long: {threshold: 0}}",
+            "rules.running_too_long.threshold: Input should be greater than 0",
+        ),
+        ("rules: {failed: {severity: dire}}", "rules.failed.severity: Input should be 'low', 'medium' or 'high'"),
+        ("cheks: warn", "cheks: there is no such key; did you mean checks? The keys here are owner_tags"),
+        ("rules: {failed: {threshold: 3}}", "rules: the rule failed has no threshold; those that have one are running"),
+        ("rules: {stopped_long: {threshold: .inf}}", "rules.stopped_long.threshold: Input should be a finite number"),
+        ("owner_tags: []", "owner_tags: the list is empty: name one at least"),
+        ("billed_states: []", "billed_states: the list is empty: name one at least"),
+        ("billed_states: [RUNING]", "billed_states: there is no state RUNING; did you mean RUNNING?"),
+        ("checks: never", "checks: Input should be 'warn', 'error' or 'off'"),
+    ],
+)
+def test_every_mistake_in_the_file_is_one_sentence(text: str, said: str) -> None:
+    Path("findings.yaml").write_text(text)
+    with pytest.raises(ConfigurationError) as error:
+        rules.read_rules({})
+    assert said in str(error.value)
+    assert "(line 1)" in str(error.value)
+
+
+def test_every_key_of_the_settings_is_explained_where_the_defaults_are() -> None:
+    text = (Path(__file__).parents[2] / "sql" / "rules.yaml").read_text()
+    for key in (*rules.RulesFile.model_fields, *rules.RuleKeys.model_fields):
+        assert f"{key}:" in text, key
+
+
+def test_usage_counts_what_image_builders_use_now(home: Warehouse) -> None:
+    gone: dict[str, Any] = {
+        "VpcConfig": {"SubnetIds": ["s9"], "SecurityGroupIds": ["g9"]},
+        "ImageArn": "arn:aws:appstream:r::image/Old",
+    }
+    publish(home, builder("gone", **gone), at=NOON - DAY)
+    exhausted = {
+        "ErrorCode": "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES",
+        "ErrorMessage": "full",
+        "ErrorTimestamp": (NOON - DAY).timestamp(),
+    }
+    image = "arn:aws:appstream:us-east-1::image/AppStream-WinServer2022-09-01-2026"
+    publish(
+        home,
+        builder(
+            "a",
+            VpcConfig={"SubnetIds": ["s1", "s2"], "SecurityGroupIds": ["g1"]},
+            ImageArn=image,
+            EnableDefaultInternetAccess=True,
+            DisableIMDSV1=False,
+        ),
+        builder(
+            "b",
+            State="FAILED",
+            VpcConfig={"SubnetIds": ["s1"], "SecurityGroupIds": ["g1", "g2"]},
+            ImageBuilderErrors=[exhausted],
+            ImageArn="arn:aws:appstream:us-east-1:123456789012:image/ours",
+        ),
+    )
+    where = "123456789012", "us-east-1"
+    assert told(home, "from subnet_usage order by subnet_id") == [
+        (*where, "s1", 2, 1, 1, NOON - DAY),
+        (*where, "s2", 1, 1, 0, None),
+    ]
+    assert told(home, "from security_group_usage order by security_group_id") == [
+        (*where, "g1", 2, 1, 1, 1),
+        (*where, "g2", 1, 0, 0, 0),
+    ]
+    usage = "select image_name, cast(image_date as varchar), age_days, builders, running from image_usage order by 1"
+    assert told(home, usage) == [
+        ("AppStream-WinServer2022-09-01-2026", "2026-09-01", 83, 1, 1),
+        ("ours", None, None, 1, 0),
+    ]
+
+
+def test_an_error_is_logged_once_from_the_first_look_to_the_last(home: Warehouse) -> None:
+    error = ERROR | {"ErrorTimestamp": (NOON - DAY).timestamp()}
+    for number in range(3):
+        publish(home, builder("a", ImageBuilderErrors=[error] if number < 2 else []), at=NOON + number * DAY)
+    publish(home, builder("a", ImageBuilderErrors=[ERROR]), at=NOON + 3 * DAY)
+    columns = "error_code, error_timestamp, first_seen_at, last_seen_at, snapshots, is_current"
+    code = ERROR["ErrorCode"]
+    assert told(home, f"select {columns} from error_log order by first_seen_at") == [
+        (code, NOON - DAY, NOON, NOON + DAY, 2, False),
+        (code, None, NOON + 3 * DAY, NOON + 3 * DAY, 1, True),
+    ]

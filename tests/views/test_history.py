@@ -1,0 +1,307 @@
+"""History, changes and spans: known histories, and any history that a machine can think of, against plain loops."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import contract
+from pipeline.views import database as views
+from pipeline.warehouse.warehouse import Warehouse
+from tests.conftest import NOON, builder
+from tests.support import replay
+from tests.support.replay import Look
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+CREATED = (NOON - 10 * DAY).timestamp()
+
+
+def made(name: str, **members: Any) -> dict[str, Any]:
+    return builder(name, CreatedTime=CREATED) | members
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Warehouse:
+    return Warehouse(str(tmp_path / "warehouse"))
+
+
+def told(home: Warehouse, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in views.query(home, sql).to_pylist()]
+
+
+def days(home: Warehouse, *looks: Look | None) -> list[tuple[datetime, Look]]:
+    """Publishes a look a day; None is a day without any."""
+    done = [(NOON + number * DAY, look) for number, look in enumerate(looks) if look]
+    for at, look in done:
+        replay.replay(home, at, {"us-east-1": look})
+    return done
+
+
+FAILED = Look(None)
+
+
+def test_a_version_for_each_change_and_none_for_what_was_not_observed(home: Warehouse) -> None:
+    days(
+        home,
+        Look([made("a")]),
+        Look([made("a", State="STOPPED")]),
+        FAILED,
+        None,
+        Look([made("a", State="STOPPED")]),
+        Look([]),
+        FAILED,
+        Look([made("a", State="STOPPED")]),
+    )
+    columns = "version, state, valid_from, valid_to, is_current, changed_after, last_seen_at, began, ended"
+    assert told(home, f"select {columns} from image_builder_history order by version") == [
+        (1, "RUNNING", NOON, NOON + DAY, False, None, NOON, "first_seen", "changed"),
+        (2, "STOPPED", NOON + DAY, NOON + 5 * DAY, False, NOON, NOON + 4 * DAY, "changed", "deleted"),
+        (3, "STOPPED", NOON + 7 * DAY, None, True, NOON + 5 * DAY, NOON + 7 * DAY, "created", None),
+    ]
+
+
+def test_a_look_that_saw_some_proves_nothing_of_the_others(home: Warehouse) -> None:
+    days(home, Look([made("a"), made("b")]), Look([made("b")], complete=False), Look([made("a"), made("b")]))
+    assert told(home, "select name, version, valid_to from image_builder_history order by name") == [
+        ("a", 1, None),
+        ("b", 1, None),
+    ]
+    assert told(home, "select name from image_builder_changes where change <> 'first_seen'") == []
+
+
+def test_one_that_no_earlier_look_could_have_seen_was_not_created_then(home: Warehouse) -> None:
+    days(home, Look([made("a")]), Look([made("a"), made("b")]))
+    assert told(home, "select name, change, changed_at, changed_after from image_builder_changes order by name") == [
+        ("a", "first_seen", NOON, None),
+        ("b", "created", NOON + DAY, NOON),
+    ]
+
+
+def test_another_created_time_is_another_builder_of_that_name(home: Warehouse) -> None:
+    anew = (NOON + DAY / 2).timestamp()
+    days(home, Look([made("a")]), Look([made("a", CreatedTime=anew, InstanceType="stream.compute.large")]))
+    assert told(home, "select began, ended from image_builder_history order by version") == [
+        ("first_seen", "recreated"),
+        ("recreated", None),
+    ]
+    sql = "select change, changed_at, field from image_builder_changes where change <> 'first_seen' order by change"
+    assert told(home, sql) == [("created", NOON + DAY, None), ("deleted", NOON + DAY, None)]
+    spans = "select started_after, ended_before, instance_type from running_spans order by first_seen_at"
+    assert told(home, spans) == [
+        (NOON - 10 * DAY, NOON + DAY / 2, None),
+        (NOON + DAY / 2, None, "stream.compute.large"),
+    ]
+
+
+def test_every_attribute_that_changes_is_a_change_from_something_to_something(home: Warehouse) -> None:
+    before = made("a", State="RUNNING", DisableIMDSV1=False, RootVolumeConfig={"VolumeSizeInGb": 200})
+    after = made("a", State="STOPPED", DisableIMDSV1=True, IamRoleArn="arn:r", RootVolumeConfig={"VolumeSizeInGb": 300})
+    days(home, Look([before]), FAILED, Look([after]))
+    sql = "select changed_at, changed_after, change, field, from_value, to_value from image_builder_changes"
+    moments = (NOON + 2 * DAY, NOON, "changed")
+    assert told(home, f"{sql} where change = 'changed' order by field") == [
+        (*moments, "iam_role_arn", None, "arn:r"),
+        (*moments, "is_imdsv1_disabled", "false", "true"),
+        (*moments, "root_volume_config_volume_size_in_gb", "200", "300"),
+        (*moments, "state", "RUNNING", "STOPPED"),
+    ]
+
+
+def test_no_column_of_the_contract_is_left_out_of_history_and_changes(home: Warehouse) -> None:
+    constant = {"snapshot_id", "account_id", "region", "arn", "name", "observed_at"}
+    queries = {view.name: view.query for view in views.of_sql_folder()}
+    for column in contract.IMAGE_BUILDERS.columns:
+        if column.name not in constant:
+            assert f"{column.name} is distinct from lag({column.name})" in queries["image_builder_history"]
+        if column.name not in constant | {"created_time"}:  # Which is that of another builder.
+            assert queries["image_builder_changes"].count(f"when '{column.name}' then") == 2
+    for table in contract.CHILDREN:
+        assert f"from raw.{table.name}" in queries["image_builder_changes"]
+
+
+def test_lists_are_compared_as_sets(home: Warehouse) -> None:
+    def of(subnets: list[str], **members: Any) -> Look:
+        return Look([made("a", VpcConfig={"SubnetIds": subnets}, **members)])
+
+    days(
+        home,
+        of(["s1", "s2"]),
+        of(["s2", "s1"]),  # The same set.
+        FAILED,
+        of(["s2", "s1"]),  # Nor is what was not observed a change.
+        of(["s2", "s3", "s3"]),
+        of([]),
+        of(["s3"], AccessEndpoints=[{"EndpointType": "STREAMING", "VpceId": "vpce-1"}]),
+    )
+    sql = "select changed_at, changed_after, field, from_value, to_value from image_builder_changes"
+    assert told(home, f"{sql} where change = 'changed' order by changed_at, field") == [
+        (NOON + 4 * DAY, NOON + 3 * DAY, "subnet_ids", "s1, s2", "s2, s3"),
+        (NOON + 5 * DAY, NOON + 4 * DAY, "subnet_ids", "s2, s3", None),
+        (NOON + 6 * DAY, NOON + 5 * DAY, "access_endpoints", None, "STREAMING=vpce-1"),
+        (NOON + 6 * DAY, NOON + 5 * DAY, "subnet_ids", None, "s3"),
+    ]
+
+
+def test_lists_of_a_builder_that_went_and_came_are_not_compared(home: Warehouse) -> None:
+    days(
+        home,
+        Look([made("a", VpcConfig={"SubnetIds": ["s1"]})]),
+        Look([]),
+        Look([made("a", VpcConfig={"SubnetIds": ["s2"]})]),
+    )
+    assert told(home, "select change from image_builder_changes order by changed_at") == [
+        ("first_seen",),
+        ("deleted",),
+        ("created",),
+    ]
+
+
+def test_tags_are_compared_with_those_that_were_told_last(home: Warehouse) -> None:
+    days(
+        home,
+        Look([made("a")]),
+        Look([made("a")], tags={"a": {"Owner": "cad"}}),
+        Look([made("a")]),
+        FAILED,
+        Look([made("a")], tags={"a": {"Owner": "it"}}),
+        Look([made("a")], tags={"a": {"Owner": "gis", "Stage": "test"}}),
+        Look([made("a")]),
+        Look([made("a")], tags={"a": {"Stage": "test", "Owner": "gis"}}),
+        Look([made("a")], tags={}),
+    )
+    sql = "select changed_at, changed_after, field, from_value, to_value from image_builder_changes"
+    assert told(home, f"{sql} where change = 'changed' order by changed_at") == [
+        (NOON + 4 * DAY, NOON + DAY, "tags", "Owner=cad", "Owner=it"),
+        (NOON + 5 * DAY, NOON + 4 * DAY, "tags", "Owner=it", "Owner=gis, Stage=test"),
+        (NOON + 8 * DAY, NOON + 7 * DAY, "tags", "Owner=gis, Stage=test", None),
+    ]
+
+
+def test_sets_that_read_alike_are_two(home: Warehouse) -> None:
+    one, two = {"a": {"k": "1, l=2"}}, {"a": {"k": "1", "l": "2"}}
+    days(home, Look([made("a")], tags=one), Look([made("a")], tags=two))
+    sql = "select field, from_value, to_value from image_builder_changes where change = 'changed'"
+    assert told(home, sql) == [("tags", "k=1, l=2", "k=1, l=2")]
+
+
+@pytest.mark.parametrize("between", [[Look([])], [Look([]), Look([made("a")])]])
+def test_tags_of_a_builder_that_went_and_came_are_not_compared(between: list[Look], home: Warehouse) -> None:
+    before, after = (Look([made("a")], tags={"a": {"Owner": owner}}) for owner in ("cad", "it"))
+    days(home, before, *between, after)
+    assert told(home, "select change from image_builder_changes order by changed_at") == [
+        ("first_seen",),
+        ("deleted",),
+        ("created",),
+    ]
+
+
+def test_a_stretch_has_the_bounds_of_the_looks_around_it(home: Warehouse) -> None:
+    days(
+        home,
+        Look([made("a", State="STOPPED")]),
+        Look([made("a")]),
+        FAILED,
+        Look([made("a", State="REBOOTING")]),  # Billed, too.
+        Look([made("a", State="STOPPED")]),
+        Look([made("a")]),
+        FAILED,
+    )
+    columns = "first_seen_at, last_seen_at, started_after, ended_before, is_open, hours_low, hours_high"
+    assert told(home, f"select {columns} from running_spans order by first_seen_at") == [
+        (NOON + DAY, NOON + 3 * DAY, NOON, NOON + 4 * DAY, False, 48.0, 96.0),
+        # Nobody has looked since; it may run to this day, as far as the warehouse knows.
+        (NOON + 5 * DAY, NOON + 5 * DAY, NOON + 4 * DAY, None, True, 0.0, 48.0),
+    ]
+
+
+def test_one_that_was_running_when_it_was_seen_first_may_run_since_it_was_created(home: Warehouse) -> None:
+    days(home, Look([made("a"), builder("b")]), Look([]))
+    columns = "name, started_after, ended_before, hours_low, hours_high"
+    assert told(home, f"select {columns} from running_spans order by name") == [
+        ("a", NOON - 10 * DAY, NOON + DAY, 0.0, 264.0),
+        ("b", None, NOON + DAY, 0.0, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("InstanceType", "stream.compute.large"), ("Platform", "WINDOWS_11"), ("RootVolumeConfig", {"VolumeSizeInGb": 9})],
+)
+def test_another_price_is_another_stretch(member: str, value: Any, home: Warehouse) -> None:
+    days(home, Look([made("a")]), Look([made("a") | {member: value}]))
+    assert told(home, "select hours_low, hours_high from running_spans order by first_seen_at") == [
+        (0.0, 264.0),
+        (0.0, 24.0),
+    ]
+
+
+NAMES = ("a", "b")
+one = st.sampled_from(["RUNNING", "STOPPED", "FAILED"])
+listing = st.fixed_dictionaries({}, optional={name: st.tuples(one, st.booleans()) for name in NAMES})
+look = st.one_of(st.none(), st.tuples(listing, st.sampled_from([True, True, False])))
+
+
+@settings(max_examples=12)
+@given(looks=st.lists(look, min_size=1, max_size=7))
+def test_any_history_is_what_a_walk_along_its_looks_comes_to(
+    looks: list[Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = Warehouse(str(tmp_path_factory.mktemp("any")))
+    born = dict.fromkeys(NAMES, CREATED)
+    done = []
+    for number, told_of in enumerate(looks):
+        at = NOON + number * DAY
+        found = Look(None)
+        if told_of:
+            listed, complete = told_of
+            for name, (_, anew) in listed.items():
+                born[name] = (at - DAY / 4).timestamp() if anew else born[name]
+            builders = [made(name, State=state, CreatedTime=born[name]) for name, (state, _) in listed.items()]
+            found = Look(builders, complete)
+        replay.replay(home, at, {"us-east-1": found})
+        done.append((at, found))
+    history = "version, state, valid_from, valid_to, last_seen_at, began, ended"
+    spans = "first_seen_at, last_seen_at, hours_low, hours_high"
+    for name in NAMES:
+        sql = f"select {history} from image_builder_history where name = '{name}' order by version"
+        assert told(home, sql) == replay.history(name, done)
+        sql = f"select {spans} from running_spans where name = '{name}' order by first_seen_at"
+        assert told(home, sql) == replay.spans(name, done, done[-1][0])
+
+
+def test_daily_and_hourly_looks_are_of_one_history(home: Warehouse) -> None:
+    at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    replay.replay(home, at, {"us-east-1": Look([made("a")])})
+    for hour in (0, 1, 2):
+        state = "RUNNING" if hour < 2 else "STOPPED"
+        replay.replay(home, NOON + hour * DAY / 24, {"us-east-1": Look([made("a", State=state)])}, "hourly")
+    (span,) = told(home, "select first_seen_at, last_seen_at, ended_before from running_spans")
+    assert span == (at, NOON + DAY / 24, NOON + 2 * DAY / 24)
+
+
+def test_a_daily_look_among_hourly_ones_is_in_its_place(home: Warehouse) -> None:
+    for hour in (9, 10, 11, 12, 13):
+        replay.replay(home, NOON + (hour - 12) * HOUR, {"us-east-1": Look([made("a")])}, "hourly")
+        if hour == 11:
+            replay.replay(home, NOON - HOUR / 2, {"us-east-1": Look([made("a", VpcConfig={"SubnetIds": ["s"]})])})
+    changes = "select change, changed_at, field from image_builder_changes where change <> 'first_seen' order by 2"
+    assert told(home, changes) == [
+        ("changed", NOON - HOUR / 2, "subnet_ids"),
+        ("changed", NOON, "subnet_ids"),
+    ]
+    assert told(home, "select valid_from, valid_to from image_builder_history") == [(NOON - 3 * HOUR, None)]
+    assert told(home, "select hours_low, hours_high from running_spans") == [(4.0, 241.0)]
+
+
+def test_a_target_that_is_no_longer_looked_at_runs_up_no_hours(home: Warehouse) -> None:
+    replay.replay(home, NOON, {"us-east-1": Look([made("a")]), "eu-west-1": Look([builder("z", "eu-west-1")])})
+    for number in range(1, 6):
+        replay.replay(home, NOON + number * DAY, {"us-east-1": Look([made("a")])})
+    assert told(home, "select is_open, hours_low, hours_high from running_spans where name = 'z'") == [
+        (True, 0.0, None)
+    ]
+    assert told(home, "from running_cost where name = 'z'") == []
+    assert told(home, "select count(*) from running_cost where name = 'a'") == [(6,)]
