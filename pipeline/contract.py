@@ -1,8 +1,9 @@
-"""Every table and column of the warehouse, declared once. Nothing else belongs here.
+"""Every table and column of the warehouse, declared once, in one long file because it is one long list.
 
-Whatever needs to know a column derives it from `TABLES`: the JSON reader's schema and the flattening
-(normalize), the Parquet schema with its descriptions (warehouse), typed views and their comments (views),
-Dagster's column schema (assets), docs/tables.md (dictionary). Adding a field is adding one line.
+Whatever needs to know a column derives it from `TABLES`: the JSON reader's schema (extract), the flattening and the
+Parquet schema with its descriptions (warehouse), the typed views, the attributes that history and changes compare, the
+column comments (views), other engines' DDL, Dagster's column schema (defs), docs/tables.md. Adding a field is adding
+one line here, and nothing anywhere else.
 
 The members and their types are those of botocore's service model `appstream/2016-12-01`, shape
 `ImageBuilder`, as of botocore 1.44; tests hold the two against each other.
@@ -12,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 VERSION = 1
-"""Raised when a column changes its name, type or meaning; kept in every row of `extracts`."""
+"""The contract's version, in every row of `extracts`. It goes up when a column changes its name, type or meaning."""
 
 TEXT = pa.string()
 FLAG = pa.bool_()
@@ -26,21 +28,24 @@ COUNT = pa.int64()
 MOMENT = pa.timestamp("us", tz="UTC")
 
 HIVE_KEY = "snapshot_date"
-"""The partition key, kept in the path and not in the files: the UTC day on which the window began."""
+"""The Hive partition key, in the path and not in the files: the UTC day on which the window began."""
 
 EXTRA = "extra"
-"""The column for what the contract does not know."""
+"""The column that keeps, as JSON, the members of a reply that the contract does not declare."""
 
 DESCRIBE, TAGS = "DescribeImageBuilders", "GetResources"
-"""The operations that tables come from: AppStream's own, and that of the Resource Groups Tagging API."""
+"""The API operations that tables come from: AppStream's, and the Resource Groups Tagging API's."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: where it comes from in the API's reply (None: from this project), and what it means.
+    """A column: its Arrow type, what it means, and the API member it comes from.
 
-    `source` is the path of members from the image builder down, lists marked by `[]`:
-    `VpcConfig.SubnetIds[]` is an element of the list, `ImageBuilderErrors[].ErrorCode` a member of one.
+    `source` is the path of members from the image builder down, with lists marked by `[]`: `VpcConfig.SubnetIds[]` is
+    an element of the list, `ImageBuilderErrors[].ErrorCode` a member of one. None: this project adds the column.
+
+    `is_compared` says whether another value makes a new version in `image_builder_history` and a row of
+    `image_builder_changes`.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Column:
     description: str
     source: str | None = None
     nullable: bool = True
+    is_compared: bool = True
 
     @property
     def field(self) -> pa.Field:
@@ -56,7 +62,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its grain in a sentence, its key, the list it is exploded from, its columns, the API it comes from."""
+    """A table: its grain in a sentence, its key and columns, the API operation it comes from.
+
+    A child table has one row per element of a list of the image builder: `explodes` is the path of that list,
+    `list_name` what `image_builder_changes.field` calls it, and `separator` stands between the columns of an element
+    where it is written as text.
+    """
 
     name: str
     grain: str
@@ -64,15 +75,23 @@ class Table:
     columns: tuple[Column, ...]
     explodes: str | None = None
     operation: str = DESCRIBE
+    list_name: str = ""
+    separator: str = "="
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The Parquet schema: every field with nullability and description, the table with its grain."""
+        """The Parquet schema: every field with its nullability and description, the table with its grain."""
         return pa.schema([c.field for c in self.columns], {"description": self.grain})
 
     @property
     def api_columns(self) -> tuple[Column, ...]:
+        """The columns that come from the API."""
         return tuple(c for c in self.columns if c.source is not None)
+
+    @property
+    def attributes(self) -> tuple[Column, ...]:
+        """The columns that history and changes compare: the API's own, and what the contract does not declare."""
+        return tuple(c for c in self.columns if (c.source or c.name == EXTRA) and c.is_compared)
 
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
@@ -95,9 +114,11 @@ def _child(
     name: str,
     grain: str,
     explodes: str,
+    list_name: str,
     *columns: Column,
     position: str = "Position in the list, from 0.",
     operation: str = DESCRIBE,
+    separator: str = "=",
 ) -> Table:
     return Table(
         name,
@@ -106,6 +127,8 @@ def _child(
         (*_key_columns(), _ARN, Column("position", pa.int32(), position, nullable=False), *columns),
         explodes,
         operation,
+        list_name,
+        separator,
     )
 
 
@@ -121,8 +144,9 @@ IMAGE_BUILDERS = Table(
             "The ARN; where a reply leaves it out, made of partition, region, account and name.",
             "Arn",
             nullable=False,
+            is_compared=False,
         ),
-        Column("name", TEXT, "The name, unique within account and region.", "Name", nullable=False),
+        Column("name", TEXT, "The name, unique within account and region.", "Name", nullable=False, is_compared=False),
         Column("display_name", TEXT, "The name to display.", "DisplayName"),
         Column("description", TEXT, "The description.", "Description"),
         Column("image_arn", TEXT, "The ARN of the image it was started from.", "ImageArn"),
@@ -134,7 +158,8 @@ IMAGE_BUILDERS = Table(
             "Why the state last changed: the message.",
             "StateChangeReason.Message",
         ),
-        Column("created_time", MOMENT, "When it was created.", "CreatedTime"),
+        # Another created_time is another image builder of the same name, which history tells as such.
+        Column("created_time", MOMENT, "When it was created.", "CreatedTime", is_compared=False),
         Column("instance_type", TEXT, "The instance type, stream.standard.medium for instance.", "InstanceType"),
         Column("platform", TEXT, "The operating system, WINDOWS_SERVER_2022 for instance.", "Platform"),
         Column("iam_role_arn", TEXT, "The ARN of the IAM role its instance carries, if any.", "IamRoleArn"),
@@ -227,26 +252,38 @@ CHILDREN = (
         "image_builder_subnets",
         "One row per subnet of an image builder per snapshot.",
         "VpcConfig.SubnetIds",
+        "subnet_ids",
         Column("subnet_id", TEXT, "The subnet.", "VpcConfig.SubnetIds[]"),
     ),
     _child(
         "image_builder_security_groups",
         "One row per security group of an image builder per snapshot.",
         "VpcConfig.SecurityGroupIds",
+        "security_group_ids",
         Column("security_group_id", TEXT, "The security group.", "VpcConfig.SecurityGroupIds[]"),
     ),
     _child(
         "image_builder_errors",
         "One row per error of an image builder per snapshot.",
         "ImageBuilderErrors",
+        "errors",
         Column("error_code", TEXT, "The error's code; an open enum.", "ImageBuilderErrors[].ErrorCode"),
         Column("error_message", TEXT, "The error's message.", "ImageBuilderErrors[].ErrorMessage"),
-        Column("error_timestamp", MOMENT, "When the error occurred.", "ImageBuilderErrors[].ErrorTimestamp"),
+        # The same error at a later moment is no other list of errors.
+        Column(
+            "error_timestamp",
+            MOMENT,
+            "When the error occurred.",
+            "ImageBuilderErrors[].ErrorTimestamp",
+            is_compared=False,
+        ),
+        separator=": ",
     ),
     _child(
         "image_builder_access_endpoints",
         "One row per interface VPC endpoint of an image builder per snapshot.",
         "AccessEndpoints",
+        "access_endpoints",
         Column("endpoint_type", TEXT, "The kind of endpoint; an open enum.", "AccessEndpoints[].EndpointType"),
         Column("vpce_id", TEXT, "The VPC endpoint.", "AccessEndpoints[].VpceId"),
     ),
@@ -254,12 +291,14 @@ CHILDREN = (
         "image_builder_ipv6_addresses",
         "One row per IPv6 address of an image builder's network interface per snapshot.",
         "NetworkAccessConfiguration.EniIpv6Addresses",
+        "ipv6_addresses",
         Column("ipv6_address", TEXT, "The IPv6 address.", "NetworkAccessConfiguration.EniIpv6Addresses[]"),
     ),
     _child(
         "image_builder_agent_permissions",
         "One row per setting of an image builder's AI agent access per snapshot.",
         "AgentAccessConfig.Settings",
+        "agent_permissions",
         Column(
             "agent_action", TEXT, "What an AI agent would do; an open enum.", "AgentAccessConfig.Settings[].AgentAction"
         ),
@@ -269,6 +308,7 @@ CHILDREN = (
         "image_builder_tags",
         "One row per tag of an image builder per snapshot, where tags are asked for.",
         "Tags",
+        "tags",
         Column("tag_key", TEXT, "The tag's key.", "Tags[].Key"),
         Column("tag_value", TEXT, "The tag's value.", "Tags[].Value"),
         position="Position among the builder's tags in the order of their keys, from 0.",
@@ -337,8 +377,8 @@ EXTRACTS = Table(
             "How it went with the tags, in the words of status; null where they were not asked for. Unless it is ok, "
             "tags are missing.",
         ),
-        Column("tags_error_code", TEXT, "What ended the asking for tags: AWS's error code or the exception's name."),
-        Column("tags_error_message", TEXT, "What ended it, in words."),
+        Column("tags_error_code", TEXT, "Why the tags could not be read: AWS's error code or the exception's name."),
+        Column("tags_error_message", TEXT, "The same, in words."),
         Column("botocore_version", TEXT, "The botocore that looked.", nullable=False),
         Column("contract_version", COUNT, "The version of this contract.", nullable=False),
         Column("run_id", TEXT, "The Dagster run that looked."),
@@ -347,7 +387,7 @@ EXTRACTS = Table(
 )
 
 DATA_TABLES = (IMAGE_BUILDERS, *CHILDREN)
-"""The tables that hold builders, in the order in which they are written."""
+"""The tables that hold image builders, in the order in which they are written."""
 
 TABLES = (*DATA_TABLES, EXTRACTS)
 """All tables of a snapshot of image builders; the commit comes last."""
@@ -380,7 +420,7 @@ PRICES = Table(
         Column("observed_at", MOMENT, "When AWS was asked.", nullable=False),
     ),
 )
-"""The price list, which is asked for seldom and kept apart from the snapshots of image builders."""
+"""AWS's price list, which is fetched seldom and kept apart from the snapshots of image builders."""
 
 
 def table(name: str) -> Table:
@@ -429,3 +469,21 @@ BUILDER = _builder_type()
 
 TAG_LIST = pa.list_(pa.struct([("Key", TEXT), ("Value", TEXT)]))
 """The tags of an image builder as the Resource Groups Tagging API nests them."""
+
+LOOKED = pa.schema(
+    [
+        pa.field("account_id", TEXT, nullable=False),
+        pa.field("region", TEXT, nullable=False),
+        pa.field("observed_at", MOMENT, nullable=False),
+        pa.field("arn", TEXT, nullable=False),
+        pa.field("builder", BUILDER, nullable=False),
+        pa.field(EXTRA, TEXT),
+        pa.field("tags", TAG_LIST),
+    ]
+)
+"""What extract hands to the warehouse: one row per image builder, as the API nests it, in the order of the pages."""
+
+
+def member(array: pa.Array, path: str) -> pa.Array:
+    """The array of a member of structs, by its path (`VpcConfig.SubnetIds`); null where a struct is null."""
+    return reduce(pc.struct_field, path.split("."), array)

@@ -1,71 +1,66 @@
 """What Dagster loads: the assets, checks, jobs, schedules and sensor, with their resources and executor.
 
-Loading reads settings from the environment and calls nobody.
+Loading reads the settings and makes no calls.
 """
 
-import os
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
 from pipeline.defs.checks import build_checks
-from pipeline.defs.executors import executor_of, shards_of
-from pipeline.defs.prices import build_price_assets, price_job, price_schedule
-from pipeline.defs.report import build_report_asset
+from pipeline.defs.executors import executor_of
+from pipeline.defs.prices import build_prices, price_job, price_schedule
+from pipeline.defs.process import process_environment
+from pipeline.defs.report import build_report
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
 from pipeline.defs.schedules import freshness, job, schedule, windows
-from pipeline.defs.sensor import alert_sensor
-from pipeline.defs.snapshot import build_assets
+from pipeline.defs.sensor import build_sensor
+from pipeline.defs.snapshot import build_snapshot
 from pipeline.defs.view_checks import build_view_checks
-from pipeline.defs.views import build_view_assets
-from pipeline.settings.rules import read_rules
-from pipeline.windows import cadence_of
+from pipeline.defs.views import build_views
+from pipeline.settings import Environment
 
 
-def build_definitions(environ: Mapping[str, str] = os.environ, **overrides: Any) -> dg.Definitions:
-    """The code location. `overrides` take the place of resources: aws, warehouse, clock, progress.
+def build_definitions(environment: Environment, **overrides: Any) -> dg.Definitions:
+    """The code location. `overrides` replace resources: aws, warehouse, clock, progress, io_manager.
 
-    Raises ConfigurationError for a setting that cannot be: the cadence, the executor, the number of shards, the rules,
-    a webhook.
+    Raises ConfigurationError for settings that are not valid: the executor and its file, the rules, a webhook.
     """
-    cadence = cadence_of(environ.get("IMAGE_BUILDERS_CADENCE"))
-    partitions = windows(cadence)
-    snapshot_job = job()
-    prices_job = price_job()
-    is_on = environ.get("IMAGE_BUILDERS_SCHEDULE") == "on"
-    rules = read_rules(environ)
-    executor = executor_of(environ)
+    snapshot_job, prices_job = job(), price_job()
+    executor = executor_of(environment)
     resources = {
         "aws": AwsResource(),
-        "warehouse": WarehouseResource(),
+        "warehouse": WarehouseResource(location=environment.warehouse),
         "clock": ClockResource(),
         "progress": ProgressResource(),
     }
     definitions = dg.Definitions(
         assets=[
-            build_assets(cadence, partitions, shards_of(environ), executor.name != "in_process"),
-            *build_view_assets(),
-            build_report_asset(),
-            build_price_assets(),
+            build_snapshot(environment, windows(environment.cadence), executor.name != "in_process"),
+            *build_views(environment),
+            build_report(environment),
+            build_prices(environment),
         ],
-        asset_checks=[*build_checks(cadence), *build_view_checks(rules)],
+        asset_checks=[*build_checks(environment), *build_view_checks(environment)],
         jobs=[snapshot_job, prices_job],
-        schedules=[schedule(snapshot_job, cadence, is_on), price_schedule(prices_job, is_on)],
-        sensors=[alert_sensor(environ)],
+        schedules=[
+            schedule(snapshot_job, environment.cadence, environment.schedule),
+            price_schedule(prices_job, environment.schedule),
+        ],
+        sensors=[build_sensor(environment)],
         resources=resources | overrides,
         executor=executor,
     )
     with warnings.catch_warnings():
-        # Dagster (1.13) calls its way of changing all assets alike a preview.
+        # Dagster (1.13) calls this way of changing all assets alike a preview.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return definitions.map_asset_specs(
-            func=lambda spec: dg.apply_freshness_policy(spec, freshness(spec.key, cadence))
+            func=lambda spec: dg.apply_freshness_policy(spec, freshness(spec.key, environment.cadence))
         )
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The definitions of the environment that Dagster runs in."""
-    return build_definitions()
+    """The definitions by the settings of the process that Dagster runs in."""
+    return build_definitions(process_environment())

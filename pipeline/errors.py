@@ -5,6 +5,9 @@ What went wrong with one *target* is not here: that is data, a row of `extracts`
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class ImageBuildersError(Exception):
     """Base of every error whose message is meant for the person at the keyboard."""
@@ -23,7 +26,7 @@ class CredentialsError(ImageBuildersError):
 
 
 class ClosedWindowError(ImageBuildersError):
-    """The window asked for is not open now; AppStream can only be observed now."""
+    """The window that was asked for is not open; AppStream tells only the present."""
 
 
 class WarehouseError(ImageBuildersError):
@@ -35,11 +38,11 @@ class NoSnapshotError(WarehouseError):
 
 
 class PricesError(ImageBuildersError):
-    """AWS does not tell what image builders cost."""
+    """AWS's price list cannot be read, or has no price of an image builder."""
 
 
 class AlertError(ImageBuildersError):
-    """Slack or a webhook does not take an alert; it is told again at the next tick."""
+    """Slack or a webhook did not accept an alert; the sensor sends it again at its next tick."""
 
 
 class QueryError(ImageBuildersError):
@@ -48,5 +51,30 @@ class QueryError(ImageBuildersError):
     exit_code = 2
 
 
+class ViewError(ImageBuildersError):
+    """A file of sql/ has no valid header or query. It is this package's own mistake, or that of who edits sql/."""
+
+    exit_code = 2
+
+
 class MalformedReplyError(Exception):
-    """A reply of status 200 that is not a page of image builders. Tried again, then an error of its target."""
+    """A reply of status 200 that is not a page of image builders. Retried, then an error of its target."""
+
+
+def missing_extra(what: str, extra: str, error: ImportError) -> ConfigurationError:
+    """Says how to install the optional packages that something needs."""
+    return ConfigurationError(
+        f"{what} needs packages that are not installed ({error.name}): run pip install '.[{extra}]' in a clone of the "
+        "repository."
+    )
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known word that is most like a mistyped one; None where none is like it (`cutoff`: 0 to 1, 1 is equal)."""
+    return next(iter(difflib.get_close_matches(word, list(known), 1, cutoff)), None)
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", prefix: str = "") -> str:
+    """The end of a sentence about a name that does not exist: the nearest known one, or `otherwise`."""
+    near = nearest(word, known)
+    return f"did you mean {prefix}{near}?" if near else otherwise

@@ -1,18 +1,18 @@
-"""Windows of time: which one is open, and which snapshot belongs to it. The clock is given, never asked here."""
+"""Windows of time: partitions of a day or an hour, UTC. The moment is always an argument; no clock is read here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pipeline.errors import ClosedWindowError, ConfigurationError
+from pipeline.errors import ClosedWindowError
 
 CADENCES = {"daily": timedelta(days=1), "hourly": timedelta(hours=1)}
 KEY_FORMATS = {"daily": "%Y-%m-%d", "hourly": "%Y-%m-%d-%H:%M"}
-"""How a window is written as a partition key: Dagster's own formats of daily and hourly partitions."""
+"""The format of a window's partition key: Dagster's own, of daily and hourly partitions."""
 
 GRACE = timedelta(minutes=15)
-"""How long after its end a window still takes a run that started late."""
+"""How long after its end a window still accepts a run that started late."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Window:
 
     @property
     def id(self) -> str:
-        """How snapshots of this window begin their ids: its first moment, and its length in hours."""
+        """The beginning of the ids of this window's snapshots: its first moment, and its length in hours."""
         return f"{self.start:%Y%m%dT%H%M}P{(self.end - self.start) // timedelta(hours=1)}H"
 
     @classmethod
@@ -49,11 +49,3 @@ class Window:
                 f"Window {self.key} is {when}, and AppStream can be observed only now: "
                 f"launch partition {Window.at(cadence, now).key} instead."
             )
-
-
-def cadence_of(text: str | None) -> str:
-    """The cadence a setting asks for; daily if it is unset. Raises ConfigurationError."""
-    cadence = text or "daily"
-    if cadence not in CADENCES:
-        raise ConfigurationError(f"IMAGE_BUILDERS_CADENCE is '{cadence}'; it is one of: {', '.join(CADENCES)}.")
-    return cadence

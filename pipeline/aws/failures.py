@@ -1,4 +1,4 @@
-"""What an exception of a call to AWS means: the status of a look, its code and its words."""
+"""Classifies what a call to AWS raises: the status of a look (`extracts.status`), AWS's code, the message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from botocore import exceptions as aws
 from pipeline.aws.redaction import redacted
 from pipeline.errors import MalformedReplyError
 
-# AWS's error codes by what they mean for a look. Sources: AppStream's API reference ("Common Errors"), and
+# AWS's error codes by the status they give a look. Sources: AppStream's API reference ("Common Errors"), and
 # botocore's own list of throttling codes in botocore/retries/standard.py.
 _CODES = {
     "denied": {
@@ -52,10 +52,10 @@ _CODES = {
     },
 }
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-"""Codes of a session that was good and is over: the same call may succeed with a new one."""
+"""Codes of a session that was valid and has expired: the same call may succeed with a new one."""
 
 NOT_RECOGNIZED = {"InvalidClientTokenId", "UnrecognizedClientException"}
-"""Codes of credentials that nobody knows; also what a region answers that the account has not enabled."""
+"""Codes of credentials that AWS does not know; a region that the account has not enabled answers the same."""
 
 _STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes}
 _STATUS_OF_TYPE: tuple[tuple[type[Exception], str], ...] = (
@@ -76,27 +76,27 @@ _STATUS_OF_TYPE: tuple[tuple[type[Exception], str], ...] = (
 
 @dataclass(frozen=True)
 class Failure:
-    """How a look failed: `status` is one of those of `extracts`, `code` AWS's or the exception's name."""
+    """How a call failed: `status` is one of `extracts.status`, `code` AWS's error code or the exception's name."""
 
     status: str
     code: str
     message: str
     is_transient: bool
-    """Whether the same call may well succeed when it is made again."""
+    """Whether the same call may succeed when it is made again."""
 
 
 class RoleError(Exception):
-    """A role that could not be assumed, and how AWS put it."""
+    """A role that could not be assumed, with AWS's reason."""
 
     def __init__(self, role: str, failure: Failure) -> None:
-        if not failure.message.startswith("The role "):  # Of a chain, the role that is refused is the one to name.
+        if not failure.message.startswith("The role "):  # In a chain, name the role that was refused.
             failure = replace(failure, message=f"The role {role} cannot be assumed: {failure.message}")
         self.failure = failure
         super().__init__(self.failure.message)
 
 
 def describe(error: Exception) -> Failure:
-    """Classifies what a boto3 call raised. No secret of this process is in it."""
+    """Classifies what a boto3 call raised. The message contains no secret of this process."""
     if isinstance(error, RoleError):
         return error.failure
     if isinstance(error, aws.ClientError):
@@ -104,29 +104,29 @@ def describe(error: Exception) -> Failure:
     status = next((s for kind, s in _STATUS_OF_TYPE if isinstance(error, kind)), "error")
     if type(error).__module__ == "botocore.parsers":
         status = "malformed"
-        # The parser quotes the reply, and that of AssumeRole holds keys that nobody knows yet.
+        # The parser quotes the reply, and AssumeRole's has keys that `redacted` has not been told of.
         return Failure(status, "MalformedReply", "AWS's reply is cut short or not in its protocol.", True)
     code = "MalformedReply" if status == "malformed" else type(error).__name__
     return Failure(status, code, _sentence(str(error)), status in ("malformed", "network"))
 
 
 def retries_made(error: Exception) -> int:
-    """How often botocore tried again before it raised this."""
+    """How often botocore had retried before it raised this."""
     if isinstance(error, aws.ClientError):
         return int(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0))
     return 0
 
 
 def _of_client_error(error: aws.ClientError) -> Failure:
-    told = error.response.get("Error", {})
+    reply = error.response.get("Error", {})
     # AWS's older front ends prefix the code: com.amazon.coral.service#AccessDeniedException.
-    code = str(told.get("Code") or "Unknown").rpartition("#")[2]
-    message = told.get("Message") or error.response.get("message") or str(error)
+    code = str(reply.get("Code") or "Unknown").rpartition("#")[2]
+    message = reply.get("Message") or error.response.get("message") or str(error)
     http = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     status = _STATUS_OF_CODE.get(code, "error")
     return Failure(status, redacted(code), _sentence(str(message)), status == "throttled" or http >= 500)
 
 
 def _sentence(text: str) -> str:
-    # What a server says may be anything, and a row of text must be valid Unicode.
+    # A server may send anything, and a text column must be valid Unicode.
     return " ".join(redacted(text).encode("utf-8", "backslashreplace").decode().split())

@@ -1,6 +1,6 @@
-"""What the installed botocore's service model says of an image builder, to hold the contract and the data against.
+"""What the installed botocore's service model says of an image builder; the contract and the data are compared with it.
 
-The only module that reads the model; it makes no calls.
+No other module reads the model, and none of these functions makes a call.
 """
 
 from __future__ import annotations
@@ -14,24 +14,20 @@ from botocore.model import ServiceModel
 
 @cache
 def members() -> dict[str, str]:
-    """The type of every scalar below an image builder, by its path as `Column.source` writes it."""
+    """The type of every scalar member of an image builder, by its path as `Column.source` writes it."""
     return {path: shape.type_name for path, shape in _scalars(_image_builder(), "")}
 
 
 @cache
 def enums() -> dict[str, tuple[str, ...]]:
-    """The values the model knows of every enum below an image builder, by path. Others may come any day."""
+    """The values that the model knows of every enum of an image builder, by path. AWS may add others any day."""
     return {path: tuple(shape.enum) for path, shape in _scalars(_image_builder(), "") if getattr(shape, "enum", None)}
 
 
-@cache
-def service() -> Any:
-    """Botocore's model of AppStream, read without a session: no profile and no setting comes between."""
-    return ServiceModel(Loader().load_service_model("appstream", "service-2"), "appstream")
-
-
 def _image_builder() -> Any:
-    return service().shape_for("ImageBuilder")
+    # Read without a session, so that no profile and no setting has a part in it.
+    model = ServiceModel(Loader().load_service_model("appstream", "service-2"), "appstream")
+    return model.shape_for("ImageBuilder")
 
 
 def _scalars(shape: Any, path: str) -> list[tuple[str, Any]]:

@@ -1,11 +1,7 @@
-"""boto3 sessions and clients, made the way every part of this project wants them.
-
-Who is looked at, and how a listing runs, are other modules' subjects.
-"""
+"""boto3 sessions and clients with this project's timeouts and retries. `credentials` decides whose keys they use."""
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -22,25 +18,29 @@ from pipeline.errors import ConfigurationError
 CONNECT_TIMEOUT = 10
 """Seconds."""
 
+# boto3 reads AWS_DEFAULT_REGION and the profile; the other SDKs, and Lambda, call it AWS_REGION. Read through botocore,
+# so that all of AWS's settings come by one way.
+_SESSION_VARIABLES = {"other_sdks_region": (None, "AWS_REGION", None, None)}
+
+_client_lock = threading.Lock()
+
 
 @dataclass(frozen=True)
 class Effort:
-    """How often botocore makes a call before it fails, and how many seconds it waits for each next byte."""
+    """How much a call is worth: botocore's attempts, and the seconds that it waits for each next byte."""
 
     attempts: int
     read_timeout: int
 
 
 THOROUGH = Effort(5, 30)
-"""For what nothing goes on without."""
+"""For calls that a run cannot go on without."""
 
 PLANNING = Effort(2, 10)
-"""For what a plan can do without."""
+"""For calls that a plan can do without."""
 
 BRIEF = Effort(2, 20)
-"""For what is tried again by other means, or can be done without."""
-
-_MAKING = threading.Lock()
+"""For calls that the sweep itself retries, or that can be done without."""
 
 
 def new_session() -> boto3.Session:
@@ -49,8 +49,8 @@ def new_session() -> boto3.Session:
     Raises ConfigurationError when the profile does not exist, or the configuration cannot be read.
     """
     try:
-        session = boto3.Session(botocore_session=botocore.session.get_session())
-        session._session.get_scoped_config()  # Read now, so that what is wrong with it is told now.
+        session = boto3.Session(botocore_session=botocore.session.get_session(_SESSION_VARIABLES))
+        session._session.get_scoped_config()  # Read now, so that a mistake in it is reported now.
     except ProfileNotFound as error:
         raise ConfigurationError(f"{error}: set AWS_PROFILE to a profile of your AWS configuration.") from error
     except BotoCoreError as error:
@@ -58,35 +58,42 @@ def new_session() -> boto3.Session:
     return session
 
 
+def configured_region(session: boto3.Session) -> str | None:
+    """The region that boto3 is configured for, else that of AWS_REGION, else None."""
+    region: str | None = session.region_name or session._session.get_config_variable("other_sdks_region")
+    return region
+
+
+def retries_adapt(session: boto3.Session) -> bool:
+    """Whether the user asked for botocore's adaptive retries, with which one client slows down for all who share it."""
+    return bool(session._session.get_config_variable("retry_mode") == "adaptive")
+
+
 def client(session: boto3.Session, service: str, region: str, effort: Effort = THOROUGH, connections: int = 10) -> Any:
-    """A client with this project's timeouts, and with its retries where the user has set none.
+    """A client with this project's timeouts, and its number of attempts unless the user has set one.
 
-    `connections` is how many are kept open.
+    `connections` is the size of its connection pool.
 
-    Raises ConfigurationError for settings of boto3's that cannot be, a retry mode or an endpoint for instance.
+    Raises ConfigurationError for boto3 settings that are not valid, a retry mode or an endpoint for instance.
     """
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=effort.read_timeout,
         max_pool_connections=connections,
-        user_agent=_user_agent(),
+        user_agent=_user_agent(session),
     )
     try:
-        with _MAKING:  # Clients may be shared among threads, but a session must not make two at once.
-            return session.client(service, region_name=region, config=config.merge(_retries(session, effort.attempts)))
+        # A Config outranks the environment and the profile, so an attempts setting of the user's is left alone.
+        if session._session.get_config_variable("max_attempts") is None:
+            config = config.merge(Config(retries={"total_max_attempts": effort.attempts}))
+        with _client_lock:  # Threads may share clients, but a session must not create two at once.
+            return session.client(service, region_name=region, config=config)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"boto3 cannot be used as it is configured: {str(error).rstrip('.')}.") from error
 
 
-def _user_agent() -> str:
-    # In one piece: botocore puts its own together anew for every request, at a tenth of what a request costs.
-    own = f"image-builders/{__version__} Boto3/{boto3.__version__} Botocore/{botocore.__version__}"
-    app = os.environ.get("AWS_SDK_UA_APP_ID")
-    return f"{own} app/{app}" if app else own
-
-
 def partition_of(session: boto3.Session, region: str) -> str:
-    """The partition of a region: aws, aws-cn, aws-us-gov and so on; of an unknown one, that of its name's pattern.
+    """The partition of a region: aws, aws-cn, aws-us-gov and so on; of an unknown region, that of its name's pattern.
 
     Raises ConfigurationError where botocore knows none.
     """
@@ -96,12 +103,8 @@ def partition_of(session: boto3.Session, region: str) -> str:
         raise ConfigurationError(f"AWS has no region '{region}', as far as the installed botocore knows.") from error
 
 
-def _retries(session: boto3.Session, attempts: int) -> Config:
-    # A Config outranks the environment and the profile, so what the user set there is left alone.
-    profile = session._session.get_scoped_config()
-    retries: dict[str, Any] = {}
-    if "AWS_RETRY_MODE" not in os.environ and "retry_mode" not in profile:
-        retries["mode"] = "standard"
-    if "AWS_MAX_ATTEMPTS" not in os.environ and "max_attempts" not in profile:
-        retries["total_max_attempts"] = attempts
-    return Config(retries=retries) if retries else Config()
+def _user_agent(session: boto3.Session) -> str:
+    # A fixed string: botocore composes its own anew for every request, at a tenth of what a request costs.
+    own = f"image-builders/{__version__} Boto3/{boto3.__version__} Botocore/{botocore.__version__}"
+    app = session._session.get_config_variable("user_agent_appid")
+    return f"{own} app/{app}" if app else own

@@ -1,4 +1,4 @@
-"""Threads that nobody waits for: a program that is told to stop does not stay for an answer of AWS."""
+"""A map over daemon threads: a program that is told to stop does not wait for AWS to answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 def map_at_once(function: Callable[[Item], Result], items: Sequence[Item], limit: int) -> list[Result]:
-    """The function's results for the items, in their order, so many at once. Raises the first that it raises."""
+    """The function's results in the order of the items, up to `limit` at once. Raises the first error that comes up."""
     waiting: queue.SimpleQueue[tuple[int, Item]] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, Result | BaseException]] = queue.SimpleQueue()
     over = threading.Event()

@@ -1,5 +1,8 @@
-"""The command line. What a command does, other folders do; here it is asked and told."""
+"""The command line: one module a family of commands; printing, progress, the demo, the generated documents.
 
-from pipeline.cli.commands import main, program
+What a command does, the folders below do; here it is asked for and printed.
+"""
+
+from pipeline.cli.app import main, program
 
 __all__ = ["main", "program"]

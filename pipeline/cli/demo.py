@@ -1,6 +1,6 @@
-"""The whole job on the sandbox: a week of windows over real HTTP, then the questions people ask, and answers.
+"""The demo: the whole job on the sandbox, a week of windows over real HTTP, then questions and answers.
 
-The sandbox's clock goes through the week, and the pipeline's goes with it, so every window is open when it is
+The sandbox's clock steps through the week and the pipeline's clock follows it, so that every window is open when it is
 looked at.
 """
 
@@ -15,32 +15,37 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pipeline import views
 from pipeline.cli import printing
 from pipeline.definitions import build_definitions
+from pipeline.defs.process import working_directory
 from pipeline.defs.resources import ClockResource, WarehouseResource
 from pipeline.defs.runs import run, run_prices
 from pipeline.errors import ConfigurationError
+from pipeline.report import FILE as REPORT
 from pipeline.sandbox.estate import SeededEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT, CONTROL, Clock, Sandbox
-from pipeline.views import database as views
-from pipeline.views import questions
-from pipeline.warehouse.warehouse import Warehouse
+from pipeline.settings import Environment
+from pipeline.views.database import DATABASE
+from pipeline.views.questions import questions
+from pipeline.views.sql_files import sql_query
+from pipeline.warehouse import Warehouse
 from pipeline.windows import Window
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-northeast-1")
 MARK = ".demo"
-"""A file that says that a warehouse holds the demo's data, which may be thrown away."""
+"""A file that marks a warehouse of the demo's, whose data may be thrown away."""
 
 HOUR = 15
-"""The hour of past days at which the demo looks, UTC: people are at work then."""
+"""The UTC hour of past days at which the demo looks: people are at work then."""
 
 QUESTIONS = ("estate-today", "running-all-week", "cost-by-owner", "findings-by-rule", "not-seen")
 """The saved questions that the demo asks."""
 
 
 class SandboxClock(ClockResource):
-    """The time that a sandbox tells."""
+    """The sandbox's time."""
 
     url: str
 
@@ -49,63 +54,71 @@ class SandboxClock(ClockResource):
             return datetime.fromisoformat(json.load(reply)["now"])
 
 
-def run_demo(location: str, days: int, tell: Callable[[str], None]) -> None:
-    """Fills the warehouse at `location` with `days` daily snapshots, today's the last, and asks it questions.
+def run_demo(environment: Environment, days: int, echo: Callable[[str], None]) -> None:
+    """Fills the warehouse with `days` daily snapshots, today's the last, and asks it questions.
 
     Raises ConfigurationError when the warehouse holds anything but an earlier demo.
     """
     started = time.monotonic()
-    warehouse = fill(location, days, datetime.now(UTC), tell)
-    tell(f"\nDone in {time.monotonic() - started:.0f} s. Questions, in SQL:")
-    saved = questions.questions({"IMAGE_BUILDERS_QUESTIONS": ""})
+    warehouse, settings = fill(environment, days, datetime.now(UTC), echo), views.Settings.read(environment)
+    echo(f"\nDone in {time.monotonic() - started:.0f} s. Questions, in SQL:")
+    saved = questions()
     for name in QUESTIONS:
         asked = saved[name]
-        answer = printing.as_text(views.query(warehouse, asked.query))
-        tell(f"\n{asked.text}\n\n{_indented(asked.query)}\n\n{_indented(answer)}")
-    tell(
-        f"\nMore questions:  {_command()} query --list\n"
-        f'Ask your own:    {_command()} query "from image_builders_current"\n'
-        f"Look at it:      {location}/report.html\n"
-        f"Or open it:      duckdb {location}/{views.DATABASE}\n"
-        f'Or load it:      pandas.read_parquet("{location}/image_builders")'
+        answer = printing.as_text(views.query(warehouse, asked.query, settings))
+        echo(f"\n{asked.text}\n\n{_indented(asked.query)}\n\n{_indented(answer)}")
+    place = _as_short_as_possible(Path(environment.warehouse))
+    command = _as_short_as_possible(Path(sys.argv[0]), otherwise=Path(sys.argv[0]).name)
+    echo(
+        f"\nMore questions:  {command} query --list\n"
+        f'Ask your own:    {command} query "from image_builders_current"\n'
+        f"Look at it:      {place}/{REPORT}\n"
+        f"Or open it:      duckdb {place}/{DATABASE}\n"
+        f'Or load it:      pandas.read_parquet("{place}/image_builders")'
     )
 
 
-def fill(location: str, days: int, now: datetime, tell: Callable[[str], None]) -> Warehouse:
-    """Fills the warehouse with `days` daily snapshots of the sandbox, the last of `now`, with prices and tags."""
-    _make_room(location)
+def fill(
+    environment: Environment, days: int, now: datetime, echo: Callable[[str], None] = lambda line: None
+) -> Warehouse:
+    """Fills the warehouse with `days` daily snapshots of the sandbox, the last at `now`, with prices and tags.
+
+    The user's rules and prices hold; cadence and executor are the demo's own.
+    """
+    location = environment.warehouse
+    own = {"tags": True, "cadence": "daily", "executor": "in_process", "executor_config": None, "shards": 1}
+    environment = environment.model_copy(update=own)
+    _clear(location)
     clock = Clock()
     with Sandbox(SeededEstate(now - timedelta(days=days)), clock) as sandbox:
         sandbox.take_over(os.environ)
-        definitions = build_definitions(
-            {"IMAGE_BUILDERS_CADENCE": "daily"},
-            clock=SandboxClock(url=sandbox.url),
-            warehouse=WarehouseResource(location=location),
-        )
-        os.environ["IMAGE_BUILDERS_TAGS"] = "on"
+        # Nobody reads beside the demo: superseded files need not stay for a while.
+        resource = WarehouseResource(location=location, grace=0.0)
+        definitions = build_definitions(environment, clock=SandboxClock(url=sandbox.url), warehouse=resource)
         clock.set(now - timedelta(days=days))
-        run_prices(definitions, location)
-        tell(f"An AWS on loopback at {sandbox.url}, a warehouse in {location}/, {days} daily windows:\n")
+        run_prices(definitions, environment)
+        place = _as_short_as_possible(Path(location))
+        echo(f"An AWS on loopback at {sandbox.url}, a warehouse in {place}/, {days} daily windows:\n")
         for day in range(days - 1, -1, -1):
             then = (now - timedelta(days=day)).replace(hour=HOUR, minute=0, second=0, microsecond=0)
             clock.set(now if day == 0 else then)
             sandbox.appstream.faults[:] = _faults(day)
             key = Window.at("daily", clock.now()).key
-            # What lies over the tables tells of all days: the last one's run makes it.
-            outcome = run(definitions, key, {"regions": list(REGIONS)}, location, only_tables=day > 0)
-            warehouse = Warehouse(location)
-            told = views.query(warehouse, f"from snapshots where snapshot_id = '{outcome.snapshot_id}'").to_pylist()[0]
-            note = (
-                f", {told['retries']} call{'s' if told['retries'] > 1 else ''} tried again" if told["retries"] else ""
-            )
-            tell(
-                f"  {key}  {told['targets_seen']} of {told['targets']} targets seen, {told['builders']} builders{note}"
-            )
-    return warehouse
+            # The views, their checks and the report cover all days, so only the last run makes them.
+            outcome = run(definitions, environment, key, {"regions": list(REGIONS)}, only_tables=day > 0)
+            echo(f"  {key}  {_summary(Warehouse(location), outcome.snapshot_id)}")
+    return Warehouse(location)
+
+
+def _summary(warehouse: Warehouse, snapshot_id: str) -> str:
+    answer = views.query(warehouse, sql_query("cli", "demo"), parameters={"snapshot_id": snapshot_id})
+    (row,) = answer.to_pylist()
+    retries = f", {row['retries']} call{'s' if row['retries'] > 1 else ''} tried again" if row["retries"] else ""
+    return f"{row['targets_seen']} of {row['targets']} targets seen, {row['builders']} builders{retries}"
 
 
 def _faults(day: int) -> list[Fault]:
-    """What goes wrong that day: two days out of seven have their troubles, as weeks do."""
+    """What goes wrong on a day: something does on two days of the week."""
     if day == 3:
         return [Fault("deny", region="eu-west-1")]
     if day == 1:
@@ -113,7 +126,7 @@ def _faults(day: int) -> list[Fault]:
     return []
 
 
-def _make_room(location: str) -> None:
+def _clear(location: str) -> None:
     if "://" in location:
         raise ConfigurationError(f"The demo needs a local folder, and IMAGE_BUILDERS_WAREHOUSE is {location}.")
     warehouse = Warehouse(location)
@@ -131,10 +144,11 @@ def _make_room(location: str) -> None:
     )
 
 
-def _command() -> str:
-    """How this program was called, as short as it can be said from here."""
-    called = Path(sys.argv[0])
-    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else called.name
+def _as_short_as_possible(path: Path, otherwise: str | None = None) -> str:
+    """A path relative to the working directory, where it is below; else `otherwise`, else the path itself."""
+    here = working_directory()
+    is_below = here is not None and path.is_relative_to(here)
+    return str(path.relative_to(here)) if here and is_below else otherwise or str(path)
 
 
 def _indented(text: str) -> str:

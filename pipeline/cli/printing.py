@@ -1,22 +1,36 @@
-"""Arrow tables for people's eyes and for their programs: a table in the terminal, CSV, JSON."""
+"""Prints Arrow tables: as a table in the terminal, CSV or JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import click
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str | None]], output_format: str) -> None:
+    """Prints rows of text. A table leaves out columns that are null in every row."""
+    import pyarrow as pa
+
+    shown = [n for n, _ in enumerate(columns) if output_format != "table" or any(row[n] is not None for row in rows)]
+    print_table(pa.table({columns[n]: pa.array([row[n] for row in rows], pa.string()) for n in shown}), output_format)
+
+
+def print_table(answer: pa.Table, output_format: str) -> None:
+    """Prints an Arrow table as `table`, `csv` or `json`."""
+    formatters = {"table": as_text, "csv": as_csv, "json": as_json}
+    click.echo(formatters[output_format](distinct(answer)))
 
 
 def distinct(table: pa.Table) -> pa.Table:
-    """The table with columns of the same name told apart, as a join of two tables has them: a, a_1."""
+    """The table with columns of the same name, as a join may have them, numbered apart: a, a_1."""
     names: list[str] = []
     for name in table.column_names:
         known, number = name, 0
@@ -28,10 +42,16 @@ def distinct(table: pa.Table) -> pa.Table:
 
 
 def as_text(table: pa.Table) -> str:
-    """A table to read: numbers to the right, moments to the second in UTC, nulls empty.
+    """A table to read: numbers right-aligned, moments to the second in UTC, nulls empty.
 
-    In a terminal, long texts fold; into a file or a pipe every row is one line.
+    In a terminal, long texts fold; in a file or a pipe every row is one line.
     """
+    import pyarrow as pa
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     console = Console()
     sheet = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for field in table.schema:
@@ -77,5 +97,5 @@ def _cell(value: Any) -> str:
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, bool):
         return str(value).lower()
-    # What came from a server must neither break a line nor steer a terminal.
+    # Text from a server must neither break a line nor control the terminal.
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))

@@ -1,30 +1,33 @@
-"""Asset checks: could we look everywhere, are the keys keys, has every child its builder, does AWS tell news.
+"""Asset checks of the tables: was every target seen, are keys unique, has every child row its image builder, does AWS
+send what the contract does not declare.
 
-Each is a query for the rows that fail, over the snapshot of the run's window; a sample of them is shown.
+Each is a query for rows that fail, over the snapshot of the run's window; a sample of them is shown.
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import duckdb
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from pipeline import contract
-from pipeline.aws import service_model as model
+from pipeline import contract, views
+from pipeline.aws import service_model
 from pipeline.contract import CHILDREN, EXTRACTS, IMAGE_BUILDERS, TABLES, Column, Table
+from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import WarehouseResource
-from pipeline.defs.snapshot import told
 from pipeline.report.markdown import to_markdown
-from pipeline.views import database as views
+from pipeline.settings import Environment
+from pipeline.views.data_tests import repeated_keys
+from pipeline.views.sql_files import sql_query
 from pipeline.windows import Window
 
 SAMPLE = 20
 
 Row = dict[str, Any]
-Ask = Callable[[str], list[Row]]
-"""Answers a query in which {snapshot} stands for the condition on the snapshot that is checked."""
 
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 _SPECS = [
@@ -50,36 +53,53 @@ _SPECS = [
 ]
 
 
-def build_checks(cadence: str) -> list[dg.AssetChecksDefinition]:
+def build_checks(environment: Environment) -> list[dg.AssetChecksDefinition]:
     """Every check, in one step; launched by itself, it looks at the newest snapshot."""
 
     @dg.multi_asset_check(name="checks", specs=_SPECS, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
-        newest = "select max(snapshot_id) from extracts"
-        if key := context.run.tags.get(PARTITION_NAME_TAG):
-            newest += f" where window_start = timestamptz '{Window.of_key(cadence, key).start}'"
-        with told(), views.connect(warehouse.open(), [t.name for t in TABLES]) as connection:
-
-            def ask(sql: str) -> list[Row]:
-                condition = f"snapshot_id = ({newest})"
-                return connection.sql(sql.format(snapshot=condition)).to_arrow_table().to_pylist()  # type: ignore[no-any-return]
-
-            for key in sorted(context.selected_asset_check_keys, key=str):
-                yield _check(ask, key)
+        key = context.run.tags.get(PARTITION_NAME_TAG)
+        window_start = str(Window.of_key(environment.cadence, key).start) if key else None
+        names = [t.name for t in TABLES]
+        with (
+            fail_with_sentence(),
+            views.connect(warehouse.open(), views.Settings.read(environment), names) as connection,
+        ):
+            for check in sorted(context.selected_asset_check_keys, key=str):
+                yield _check(_Snapshot(connection, window_start), check)
 
     return [checks]
 
 
-def _check(ask: Ask, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
+_OF_NEWEST = f"snapshot_id = ({sql_query('checks', 'newest_snapshot')})"
+"""Within each query, because a later run of the window may replace the snapshot between two of them."""
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """The snapshot that is checked: the newest, or that of a window."""
+
+    connection: duckdb.DuckDBPyConnection
+    window_start: str | None
+
+    def ask(self, sql: str) -> list[Row]:
+        """The rows of a query with the parameter `$window_start`."""
+        rows: list[Row] = (
+            self.connection.sql(sql, params={"window_start": self.window_start}).to_arrow_table().to_pylist()
+        )
+        return rows
+
+
+def _check(snapshot: _Snapshot, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
     table = contract.table(key.asset_key.path[-1])
     if key.name == "coverage":
-        failing, severity, said = _not_seen(ask), _ERROR, "targets were not seen"
+        failing, severity, problem = _not_seen(snapshot), _ERROR, "targets were not seen"
     elif key.name == "drift":
-        failing, severity, said = _news(ask), _WARN, "things are new in AWS's replies"
+        failing, severity, problem = _drift(snapshot), _WARN, "things are new in AWS's replies"
     elif key.name == "unique_key":
-        failing, severity, said = _repeated_keys(ask, table), _ERROR, "keys occur more than once"
+        failing, severity, problem = _repeated_keys(snapshot, table), _ERROR, "keys occur more than once"
     else:
-        failing, severity, said = _orphans(ask, table), _ERROR, "rows have no image builder"
+        failing, severity, problem = _orphans(snapshot, table), _ERROR, "rows have no image builder"
     shown = failing if key.name == "coverage" else failing[:SAMPLE]
     described = "; ".join(", ".join(str(v) for v in row.values() if v is not None) for row in shown)
     return dg.AssetCheckResult(
@@ -87,51 +107,39 @@ def _check(ask: Ask, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
         check_name=key.name,
         passed=not failing,
         severity=severity,
-        description=f"{len(failing)} {said}: {described}" if failing else None,
+        description=f"{len(failing)} {problem}: {described}" if failing else None,
         metadata={"failing": len(failing), "rows": dg.MetadataValue.md(to_markdown(shown))},
     )
 
 
-def _not_seen(ask: Ask) -> list[Row]:
-    if not ask("select 1 from extracts where {snapshot} limit 1"):
+def _not_seen(snapshot: _Snapshot) -> list[Row]:
+    if snapshot.ask(sql_query("checks", "newest_snapshot")) == [{"snapshot_id": None}]:
         return [{"target": "all", "status": "no snapshot"}]
-    return ask(
-        "select account_id || '/' || region as target, coalesce(later_status, status) as status, "
-        "case when later_status is null then error_code else later_error_code end as error_code, "
-        "case when later_status is null then error_message else later_error_message end as error_message "
-        "from extracts where {snapshot} and (status <> 'ok' or later_status <> 'ok') "
-        "and is_configured is distinct from false order by all"
-    )
+    return snapshot.ask(sql_query("checks", "not_seen"))
 
 
-def _repeated_keys(ask: Ask, table: Table) -> list[Row]:
-    key = ", ".join(table.key)
-    return ask(
-        f"select {key}, count(*) as rows from {table.name} where {{snapshot}} "
-        f"group by {key} having count(*) > 1 order by all"
-    )
+def _repeated_keys(snapshot: _Snapshot, table: Table) -> list[Row]:
+    return snapshot.ask(repeated_keys(table.name, table.key, where=_OF_NEWEST))
 
 
-def _orphans(ask: Ask, table: Table) -> list[Row]:
-    return ask(
-        f"select arn, position from {table.name} as child where {{snapshot}} and not exists "
+def _orphans(snapshot: _Snapshot, table: Table) -> list[Row]:
+    return snapshot.ask(
+        f"select arn, position from {table.name} as child where {_OF_NEWEST} and not exists "
         "(select 1 from image_builders as b where b.snapshot_id = child.snapshot_id and b.arn = child.arn) order by all"
     )
 
 
-def _news(ask: Ask) -> list[Row]:
-    extras = ask(
-        "select extra, count(*) as n from image_builders where {snapshot} and extra is not null group by extra"
-    )
-    replies = ask("select extra, 1 as n from extracts where {snapshot} and extra is not null")
+def _drift(snapshot: _Snapshot) -> list[Row]:
+    extras = snapshot.ask(sql_query("checks", "extras"))
+    replies = snapshot.ask(sql_query("checks", "extras_of_replies"))
     return [
         *unknown_members([(r["extra"], r["n"]) for r in extras]),
-        *({"what": "member of the reply", "where": m, "rows": r["n"]} for r in replies for m in json.loads(r["extra"])),
+        *({"what": "member of the reply", "where": m, "rows": 1} for r in replies for m in json.loads(r["extra"])),
         *(
             {"what": "enum value", "where": column.source, "value": row["value"], "rows": row["n"]}
             for table, column, known in _enums()
-            for row in ask(
-                f"select {column.name} as value, count(*) as n from {table.name} where {{snapshot}} "
+            for row in snapshot.ask(
+                f"select {column.name} as value, count(*) as n from {table.name} where {_OF_NEWEST} "
                 f"and {column.name} not in ({known}) group by {column.name} order by all"
             )
         ),
@@ -140,7 +148,7 @@ def _news(ask: Ask) -> list[Row]:
 
 def _enums() -> Iterator[tuple[Table, Column, str]]:
     for table, column in contract.api_columns():
-        if known := model.enums().get(column.source or ""):
+        if known := service_model.enums().get(column.source or ""):
             yield table, column, ", ".join(f"'{value}'" for value in known)
 
 

@@ -1,13 +1,13 @@
-"""Where things are: the warehouse, and Dagster's instance ($DAGSTER_HOME where set, else beside the warehouse)."""
+"""Dagster's instance: $DAGSTER_HOME where set, else beside the warehouse."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from pipeline.defs.process import working_directory
 from pipeline.errors import ConfigurationError
 
-DEFAULT_WAREHOUSE = "warehouse"
 FOLDER = ".dagster"
 SETTINGS = """telemetry:
   enabled: false
@@ -20,18 +20,17 @@ freshness:
 """
 
 
-def warehouse_location() -> str:
-    """The warehouse's folder or URI: IMAGE_BUILDERS_WAREHOUSE, else ./warehouse."""
-    return os.environ.get("IMAGE_BUILDERS_WAREHOUSE") or DEFAULT_WAREHOUSE
-
-
 def prepare_home(warehouse: str) -> Path:
-    """Sets DAGSTER_HOME for this process and its children, and makes the folder where it is missing.
+    """Sets DAGSTER_HOME for this process and its children, and creates the folder where it is missing.
 
-    Raises ConfigurationError when it cannot be made.
+    Raises ConfigurationError when it cannot be created.
     """
-    beside = Path.cwd() if "://" in warehouse else Path(warehouse).absolute().parent
-    home = Path(os.environ.get("DAGSTER_HOME") or beside / FOLDER)
+    beside = working_directory() if "://" in warehouse else Path(warehouse).parent
+    if not os.environ.get("DAGSTER_HOME") and beside is None:
+        raise ConfigurationError(
+            "The working directory cannot be used: set DAGSTER_HOME to a folder for Dagster's instance."
+        )
+    home = Path(os.environ.get("DAGSTER_HOME") or (beside or Path()) / FOLDER)
     settings = home / "dagster.yaml"
     try:
         home.mkdir(parents=True, exist_ok=True)

@@ -1,22 +1,25 @@
-"""The price list as an asset of its own, which runs seldom: its job, its schedule."""
+"""The price list: an asset that is made seldom, with a job and a schedule of its own."""
 
 import dagster as dg
 from dagster import AssetExecutionContext
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from pipeline import views
 from pipeline.contract import PRICES
+from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import AwsResource, ClockResource, WarehouseResource
-from pipeline.defs.snapshot import table_schema, told
-from pipeline.extract import price_list as prices
+from pipeline.defs.schemas import table_schema
+from pipeline.extract.price_list import fetch_prices
 from pipeline.report.markdown import to_markdown
-from pipeline.views import database as views
+from pipeline.settings import Environment
+from pipeline.warehouse import keep_prices
 
 JOB = "image_builder_prices"
 PREVIEW_ROWS = 10
 
 
-def build_price_assets() -> dg.AssetsDefinition:
-    """A snapshot of AWS's price list. It has no partitions: prices do not hang on the windows."""
+def build_prices(environment: Environment) -> dg.AssetsDefinition:
+    """A snapshot of AWS's price list. It has no partitions, because prices do not depend on windows."""
 
     @dg.asset(
         name=PRICES.name,
@@ -28,12 +31,12 @@ def build_price_assets() -> dg.AssetsDefinition:
     def instance_prices(
         context: AssetExecutionContext, aws: AwsResource, warehouse: WarehouseResource, clock: ClockResource
     ) -> dg.MaterializeResult[None]:
-        with told():
+        with fail_with_sentence():
             home = warehouse.open()
-            listed = prices.fetch(aws.access().session, clock.now())
-            path = prices.keep(home, listed)
+            listed = fetch_prices(aws.access().session, clock.now())
+            path = keep_prices(home, listed)
             if home.snapshots():
-                views.build(home)  # Before the first price snapshot they have none to read.
+                views.build(home, views.Settings.read(environment))  # Those of before had no prices to read.
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": listed.num_rows,

@@ -2,38 +2,36 @@
 
 import dagster as dg
 
+from pipeline import report, views
+from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import WarehouseResource
-from pipeline.defs.snapshot import told
-
-UPSTREAM = (
-    "coverage",
-    "findings",
-    "image_builder_changes",
-    "image_builder_history",
-    "image_builder_owners",
-    "image_builders_current",
-    "running_cost",
-    "running_spans",
-    "snapshots",
-)
+from pipeline.settings import Environment
+from pipeline.views.dependencies import reads
+from pipeline.views.generated import TABLES_GROUP
+from pipeline.views.sql_files import sql_files, sql_query
 
 
-def build_report_asset() -> dg.AssetsDefinition:
+def build_report(environment: Environment) -> dg.AssetsDefinition:
     """The page, written into the warehouse."""
 
     @dg.asset(
         name="report",
-        deps=list(UPSTREAM),
-        group_name="views",
+        deps=_upstream(),
+        group_name="report",
         kinds={"html"},
         description="One HTML page, for people: the estate today, coverage, states over time, running hours and cost, "
         "changes, findings. It needs no network.",
     )
     def write_report(warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
-        from pipeline import report  # Charting libraries take their time to load, and definitions must not.
-
-        with told():
-            path = report.keep(warehouse.open())
+        with fail_with_sentence():
+            path = report.keep(warehouse.open(), views.Settings.read(environment))
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(path) if "://" not in path else path})
 
     return write_report
+
+
+def _upstream() -> list[str]:
+    """The views that the queries of the report read."""
+    known = {view.name for view in views.all_views() if view.group != TABLES_GROUP and not view.is_helper}
+    read = {name for query in sql_files("report") for name in reads(sql_query("report", query)).views}
+    return sorted(read & known)

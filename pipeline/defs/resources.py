@@ -1,4 +1,4 @@
-"""AWS, the warehouse, the clock and who is told of progress, as Dagster resources. Tests and the demo replace them."""
+"""AWS, the warehouse, the clock and the progress report as Dagster resources. Tests and the demo replace them."""
 
 import time
 from collections.abc import Callable
@@ -6,42 +6,42 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipeline.aws import sessions as aws
-from pipeline.aws.credentials import Access
-from pipeline.defs.instance import warehouse_location
-from pipeline.extract.look import Patience
+from pipeline.aws import Access, new_session
+from pipeline.extract import RetryPolicy
 from pipeline.extract.sweep import Progress
-from pipeline.warehouse.warehouse import Warehouse
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.warehouse import GRACE
 
 _LOG_EVERY = 5.0
 
 
 class AwsResource(dg.ConfigurableResource):
-    """boto3 with its own settings, and how patient to be with a page that fails."""
+    """boto3 with its own settings, and how often a page that fails is fetched again."""
 
-    page_retries: int = Patience.retries
-    page_retry_seconds: float = Patience.seconds
+    page_retries: int = RetryPolicy.retries
+    page_retry_seconds: float = RetryPolicy.seconds
 
     def access(self, connections: int = 10) -> Access:
-        """Clients and credentials, for as long as a step runs; so many connections a region are kept open."""
-        return Access(aws.new_session(), connections)
+        """Clients and credentials for a step; `connections` is the size of each region's connection pool."""
+        return Access(new_session(), connections)
 
     @property
-    def patience(self) -> Patience:
-        return Patience(self.page_retries, self.page_retry_seconds)
+    def retry_policy(self) -> RetryPolicy:
+        return RetryPolicy(self.page_retries, self.page_retry_seconds)
 
 
 class WarehouseResource(dg.ConfigurableResource):
-    """The warehouse at a folder or s3:// URI; IMAGE_BUILDERS_WAREHOUSE, else ./warehouse, where none is given."""
+    """The warehouse at a folder or s3:// URI; `grace`: seconds before superseded files are removed."""
 
-    location: str = ""
+    location: str
+    grace: float = GRACE
 
     def open(self) -> Warehouse:
-        return Warehouse(self.location or warehouse_location())
+        return Warehouse(self.location, self.grace)
 
 
 class ClockResource(dg.ConfigurableResource):
-    """The time. `at`, an ISO 8601 moment with its zone, makes it stand still."""
+    """The time; `at`, an ISO 8601 moment with its zone, stops it there."""
 
     at: str = ""
 
@@ -50,7 +50,7 @@ class ClockResource(dg.ConfigurableResource):
 
 
 class ProgressResource(dg.ConfigurableResource):
-    """Who is told how far a sweep has come: by default the run's log, every few seconds."""
+    """Where the progress of a sweep is reported: by default the run's log, every few seconds."""
 
     def reporter(self, log: dg.DagsterLogManager) -> Callable[[Progress], None]:
         last = time.monotonic()

@@ -1,4 +1,4 @@
-"""One run of the job in this process, on Dagster's instance, and what came of it. For the command line and the demo."""
+"""Runs a job in this process, on Dagster's instance, and says how it ended. For the command line and the demo."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 
 import dagster as dg
 
+from pipeline import views
 from pipeline.aws.redaction import redacted
 from pipeline.contract import EXTRACTS, TABLES
 from pipeline.defs.instance import prepare_home
 from pipeline.defs.prices import JOB as PRICES_JOB
 from pipeline.defs.schedules import JOB
 from pipeline.errors import ConfigurationError, ImageBuildersError
-from pipeline.views import database as views
-from pipeline.warehouse.warehouse import Warehouse
+from pipeline.settings import Environment
+from pipeline.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -26,22 +27,22 @@ class Outcome:
     targets: int
     not_seen: int
     remarks: tuple[str, ...] = ()
-    """What is to be known of accounts that were left out, or of which more was tried than they may have."""
+    """Sentences on accounts that were left out, or of which regions were tried that they may not have."""
     afterwards: str | None = None
-    """What failed once it was committed: the views, or a check."""
+    """What failed after the commit: the views, or a check."""
 
 
 class RunFailedError(ImageBuildersError):
-    """The run committed nothing; the message says why, `exit_code` what kind of reason it was."""
+    """The run committed nothing; the message says why, `exit_code` which kind of reason it was."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 
 
-def run_prices(definitions: dg.Definitions, warehouse: str) -> int:
+def run_prices(definitions: dg.Definitions, environment: Environment) -> int:
     """Runs the job of the price list; returns how many prices there are. Raises RunFailedError."""
-    result = _execute(definitions, warehouse, PRICES_JOB)
+    result = _execute(definitions, environment.warehouse, PRICES_JOB)
     made = [e.materialization.metadata for e in result.get_asset_materialization_events()]
     if not result.success or not made:
         raise _failed([e.step_failure_data for e in result.all_events if e.is_step_failure])
@@ -63,15 +64,20 @@ def _execute(definitions: dg.Definitions, warehouse: str, job: str, **options: A
 
 
 def run(
-    definitions: dg.Definitions, partition_key: str, config: dict[str, Any], warehouse: str, only_tables: bool = False
+    definitions: dg.Definitions,
+    environment: Environment,
+    partition_key: str,
+    config: dict[str, Any],
+    only_tables: bool = False,
 ) -> Outcome:
-    """Runs the job for a window; or of it what makes and checks the tables, and then builds the file of views alone.
+    """Runs the job for a window. With `only_tables`, only the steps that make and check the tables, and then builds the
+    file of views.
 
     Raises RunFailedError with the failed step's own sentence.
     """
     result = _execute(
         definitions,
-        warehouse,
+        environment.warehouse,
         JOB,
         partition_key=partition_key,
         run_config={"ops": {"snapshot": {"config": config}}},
@@ -85,11 +91,11 @@ def run(
     failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
     if not committed:
         raise _failed(failures)
-    told: dict[str, Any] = {key: value.value for key, value in committed[0].items()}
+    metadata: dict[str, Any] = {key: value.value for key, value in committed[0].items()}
     trouble: ImageBuildersError | None = _failed(failures) if failures else None
     if only_tables and not failures:
         try:
-            views.build(Warehouse(warehouse))
+            views.build(Warehouse(environment.warehouse), views.Settings.read(environment))
         except ImageBuildersError as error:
             trouble = error
     afterwards = f"The snapshot is committed, but then: {trouble}" if trouble else None
@@ -99,7 +105,7 @@ def run(
         if e.event_type == dg.DagsterEventType.ASSET_OBSERVATION
     ]
     remarks = tuple(remark for remarks in observed for remark in remarks)
-    return Outcome(told["snapshot_id"], told["targets"], told["targets_not_seen"], remarks, afterwards)
+    return Outcome(metadata["snapshot_id"], metadata["targets"], metadata["targets_not_seen"], remarks, afterwards)
 
 
 def _failed(failures: list[Any]) -> RunFailedError:
@@ -111,7 +117,7 @@ def _failed(failures: list[Any]) -> RunFailedError:
     for failure in failures:
         error = failure.error
         while error and error.cause:
-            error = error.cause  # Dagster's own is about the step; the first of the chain is about the matter.
+            error = error.cause  # Dagster's own error is about the step; the first of the chain is the reason.
         if error and error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
             return RunFailedError("Interrupted; nothing was committed.", 130)
         if error:

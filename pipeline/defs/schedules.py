@@ -1,4 +1,4 @@
-"""The windows as Dagster's partitions, the job, and its schedule."""
+"""Windows as Dagster's partitions, the job of a snapshot, its schedule, and how old an asset may be."""
 
 from datetime import timedelta
 from typing import TypeAlias
@@ -12,10 +12,10 @@ from pipeline.windows import CADENCES, GRACE, Window
 
 JOB = "image_builders_snapshot"
 FIRST_WINDOW = {"daily": "2026-01-01", "hourly": "2026-01-01-00:00"}
-"""The first partition: nothing earlier could have been observed."""
+"""The first partition: nothing was observed before."""
 
 MINUTE = 5
-"""Minutes into its window at which a scheduled run starts: late enough for a clock that is a little off."""
+"""Minutes after the beginning of a window at which a scheduled run starts, in case a clock is a little off."""
 
 Windows: TypeAlias = DailyPartitionsDefinition | HourlyPartitionsDefinition
 
@@ -30,14 +30,14 @@ def job() -> UnresolvedAssetJobDefinition:
     """Everything: the snapshot, its checks, the views."""
     return dg.define_asset_job(
         JOB,
-        # Prices have a job of their own: what they cost in calls and in refusals is no part of a snapshot.
+        # Prices have a job of their own: a price list that cannot be had must not fail a snapshot.
         dg.AssetSelection.all() - dg.AssetSelection.assets(PRICES.name),
         description="One snapshot of every image builder of every target, committed, checked, and behind the views.",
     )
 
 
 def schedule(job: UnresolvedAssetJobDefinition, cadence: str, is_on: bool) -> dg.ScheduleDefinition:
-    """A run in every window. It is off unless asked for: a sandbox or a laptop should not sweep by itself."""
+    """A run in every window. It is off unless switched on: a laptop should not look at AWS by itself."""
 
     @dg.schedule(
         name="every_window",

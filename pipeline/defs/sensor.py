@@ -1,26 +1,26 @@
-"""The sensor that tells Slack or a webhook of findings and failed coverage, when one is configured."""
+"""The sensor that sends alerts to Slack or a webhook: failing findings and targets that were not seen."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import dagster as dg
 
+from pipeline import views
 from pipeline.defs.resources import WarehouseResource
 from pipeline.errors import AlertError
 from pipeline.report import alerts
 from pipeline.report.alerts import Alert, Destination
+from pipeline.settings import Environment
 
 NAME = "findings_and_coverage"
 _SECONDS = 60
 
 
-def alert_sensor(environ: Mapping[str, str]) -> dg.SensorDefinition:
-    """On where a destination is configured. Each thing is told once for as long as it is wrong; once it was right, and
-    is wrong again, it is told again.
+def build_sensor(environment: Environment) -> dg.SensorDefinition:
+    """On where a destination is configured. Each thing is told once for as long as it is wrong, and again when it was
+    right in between.
     """
-    configured = alerts.destinations(environ)
-    least = alerts.least_severity(environ)
+    configured = alerts.destinations(environment)
 
     @dg.sensor(
         name=NAME,
@@ -38,17 +38,17 @@ def alert_sensor(environ: Mapping[str, str]) -> dg.SensorDefinition:
             return dg.SkipReason("The warehouse holds no snapshot yet.")
         waiting = [d for d in configured if _remembered(context.instance, d).newest != newest]
         if not waiting:
-            return dg.SkipReason(f"What snapshot {newest} tells was told.")
-        wrong = alerts.current(home, least)
-        said = []
+            return dg.SkipReason(f"Snapshot {newest} has been told of.")
+        wrong = alerts.current_alerts(home, environment.alert_severity, views.Settings.read(environment))
+        outcomes = []
         for destination in waiting:
             try:
-                told = _tell(context.instance, destination, wrong, newest)
-                said.append(f"The {destination.kind} was told of {told} new things.")
-            except AlertError as error:  # One that does not answer keeps nothing from the others.
+                count = _tell(context.instance, destination, wrong, newest)
+                outcomes.append(f"The {destination.kind} was told of {count} new things.")
+            except AlertError as error:  # The others are told all the same.
                 context.log.error(str(error))
-                said.append(str(error))
-        return dg.SkipReason(" ".join(said))
+                outcomes.append(str(error))
+        return dg.SkipReason(" ".join(outcomes))
 
     return findings_and_coverage
 
@@ -62,15 +62,15 @@ class _Remembered:
 
 
 def _tell(instance: dg.DagsterInstance, destination: Destination, wrong: list[Alert], newest: str) -> int:
-    """Tells a destination what it does not know yet, and remembers at once that it does: a tick that dies later, or
-    another destination that refuses, has nothing told twice.
+    """Tells a destination what it was not told yet, and notes that at once, so that a tick that dies later, or another
+    destination that refuses, has nothing told twice. Returns how many things were new.
     """
     known = set(_remembered(instance, destination).told)
     new = [alert for alert in wrong if alert.key not in known]
     if new:
         alerts.post(destination, new, newest)
     remembered = _Remembered(newest, tuple(sorted(alert.key for alert in wrong)))
-    # The sensor's own cursor is kept only when a tick ends.
+    # Not the sensor's own cursor, which is saved only when a tick ends.
     instance.daemon_cursor_storage.set_cursor_values({_key(destination): json.dumps(asdict(remembered))})
     return len(new)
 

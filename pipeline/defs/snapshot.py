@@ -1,7 +1,4 @@
-"""The snapshot as a graph of assets: plan → extract, one step a shard → publish.
-
-Dagster's side of the job only: what is done, the modules it calls do.
-"""
+"""The snapshot of a window as a graph of assets: plan → extract, one step a shard → publish."""
 
 import contextlib
 import secrets
@@ -12,34 +9,29 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from pipeline import targets
 from pipeline.contract import EXTRACTS, TABLES, Table
+from pipeline.defs.failures import STEP_RETRIES, STEP_RETRY_SECONDS, fail_with_sentence, retry_what_may_pass
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
 from pipeline.defs.schedules import Windows
-from pipeline.errors import (
-    ClosedWindowError,
-    ConfigurationError,
-    CredentialsError,
-    ImageBuildersError,
-    WarehouseError,
-)
-from pipeline.extract.listing import Selection
-from pipeline.extract.sweep import Sweep
+from pipeline.defs.schemas import table_schema
+from pipeline.errors import WarehouseError
+from pipeline.extract import Selection, Sweep
 from pipeline.report.markdown import to_markdown
-from pipeline.targets import planning as targets
-from pipeline.targets.planning import Target
-from pipeline.warehouse import upkeep
-from pipeline.warehouse.warehouse import Extracted, Published, Warehouse
+from pipeline.settings import Environment
+from pipeline.settings.targets_file import read_targets
+from pipeline.targets import Target
+from pipeline.warehouse import Extracted, Published, Warehouse, upkeep
 from pipeline.windows import Window
 
 GROUP = "image_builders"
 SNAPSHOT = "snapshot"
 PREVIEW_ROWS = 10
 COVERAGE_ROWS = 500
-STEP_RETRIES, STEP_RETRY_SECONDS = 2, 10
 
 
 class SnapshotConfig(dg.Config):
-    """What to list: boto3's paginator's parameters, which mean what they mean there, for each target."""
+    """What to list of each target: the parameters of boto3's paginator, with the meaning they have there."""
 
     regions: list[str] = Field([], description="Regions to look at, in place of the targets file's.")
     names: list[str] = Field(
@@ -70,135 +62,13 @@ class Shard:
     tags: bool = False
 
 
-@contextlib.contextmanager
-def told() -> Iterator[None]:
-    """Errors with a sentence for the user fail the step with that sentence, and are not tried again."""
-    try:
-        yield
-    except ImageBuildersError as error:
-        raise _failure(error, allow_retries=False) from error
-
-
-def _failure(error: ImageBuildersError, allow_retries: bool) -> dg.Failure:
-    metadata: dict[str, Any] = {"exit_code": error.exit_code, "error": type(error).__name__}
-    return dg.Failure(str(error), metadata=metadata, allow_retries=allow_retries)
-
-
-def column_schema(columns: dict[str, tuple[str, str, bool]]) -> dg.TableSchema:
-    """Dagster's column schema, of type, description and nullability by name."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(name, kind, description, dg.TableColumnConstraints(nullable=nullable))
-            for name, (kind, description, nullable) in columns.items()
-        ]
+def build_snapshot(environment: Environment, partitions: Windows, has_workers: bool = False) -> dg.AssetsDefinition:
+    """The tables as one graph-backed set of assets; `has_workers`: steps run in processes of their own."""
+    plan, extract, publish = (
+        _plan(environment),
+        _extract(environment.cadence, has_workers),
+        _publish(environment.cadence),
     )
-
-
-def table_schema(table: Table) -> dg.TableSchema:
-    """The contract of a table as Dagster's column schema."""
-    return column_schema({c.name: (str(c.type), c.description, c.nullable) for c in table.columns})
-
-
-@contextlib.contextmanager
-def tried_again() -> Iterator[None]:
-    """What may pass, a warehouse out of reach for instance, is tried again by the step alone; an interrupt is not."""
-    try:
-        yield
-    except (ConfigurationError, CredentialsError, ClosedWindowError):
-        raise
-    except Exception as error:
-        cause = _failure(error, allow_retries=True) if isinstance(error, ImageBuildersError) else error
-        raise dg.RetryRequested(STEP_RETRIES, STEP_RETRY_SECONDS) from cause
-
-
-def build_assets(cadence: str, partitions: Windows, shards: int = 1, has_workers: bool = False) -> dg.AssetsDefinition:
-    """The tables as one graph-backed set.
-
-    `shards` is how many there are where a run says nothing, `has_workers` whether steps have processes of their own.
-    """
-    # With a policy Dagster takes up a step whose process was lost, but in process an interrupt too.
-    lost_steps = dg.RetryPolicy(max_retries=STEP_RETRIES, delay=STEP_RETRY_SECONDS) if has_workers else None
-
-    @dg.op(out=dg.DynamicOut(Shard), description="Which accounts and regions, in how many shards.")
-    def plan(
-        context: dg.OpExecutionContext,
-        config: SnapshotConfig,
-        aws: AwsResource,
-        warehouse: WarehouseResource,
-        clock: ClockResource,
-    ) -> Iterator[dg.DynamicOutput[Shard]]:
-        with told():
-            Window.of_key(cadence, context.partition_key).require_open(cadence, clock.now())
-            selection = Selection(tuple(config.names), config.page_size, config.max_items, config.starting_token)
-            warehouse.open().storage.check()
-            planned = targets.plan(aws.access(), config.regions)
-            selection.require_fits(len(planned.targets))
-        if planned.remarks:
-            remarks = [str(remark) for remark in planned.remarks]
-            context.log.warning("\n".join(remarks))
-            observed = dg.AssetObservation(
-                EXTRACTS.name, partition=context.partition_key, metadata={"remarks": remarks}
-            )
-            context.log_event(observed)
-        accounts = len({t.account_id for t in planned.targets})
-        context.log.info(f"{len(planned.targets)} targets to look at, in {accounts} accounts")
-        for number, mine in enumerate(targets.split(planned.targets, config.shards or shards)):
-            shard = Shard(
-                f"{context.run_id}-{number}", mine, selection, planned.concurrency, planned.is_whole, planned.tags
-            )
-            yield dg.DynamicOutput(shard, mapping_key=str(number))
-
-    @dg.op(
-        description="A look at every target of a shard, each on its own; whole looks go to the scratch folder.",
-        retry_policy=lost_steps,
-    )
-    def extract(
-        context: dg.OpExecutionContext,
-        shard: Shard,
-        aws: AwsResource,
-        warehouse: WarehouseResource,
-        clock: ClockResource,
-        progress: ProgressResource,
-    ) -> Extracted:
-        # Again: a run that is taken up from its failure comes here without planning anew.
-        with told():
-            Window.of_key(cadence, context.partition_key).require_open(cadence, clock.now())
-        # A step may be begun twice, when its worker is lost: each writes a stream of its own.
-        name = f"{shard.name}-{secrets.token_hex(4)}"
-        with told(), tried_again(), warehouse.open().stage(name) as (stream, sink):
-            sweep = Sweep(
-                aws.access(shard.concurrency),
-                clock.now,
-                shard.selection,
-                aws.patience,
-                shard.concurrency,
-                context.run_id,
-                progress.reporter(context.log),
-                shard.tags,
-            )
-            rows = sweep.run(shard.targets, sink)
-        return Extracted([row | {"is_configured": shard.is_whole or None} for row in rows], stream)
-
-    @dg.op(
-        out={t.name: dg.Out(dg.Nothing) for t in TABLES},
-        description="The tables of the window, committed in one piece.",
-    )
-    def publish(
-        context: dg.OpExecutionContext,
-        extracted: list[Extracted],
-        warehouse: WarehouseResource,
-        clock: ClockResource,
-    ) -> Iterator[dg.Output[None]]:
-        with told():
-            home = warehouse.open()
-            window = Window.of_key(cadence, context.partition_key)
-            published = home.publish(window, extracted, clock.now, context.run_id)
-            for table in TABLES:
-                yield dg.Output(None, table.name, metadata=_metadata(home, published, table, extracted))
-        try:
-            upkeep.tend(home, clock.now())
-        except Exception as error:  # The snapshot is there; the next run takes up what is left to be done.
-            context.log.warning(f"Old snapshots could not be joined: {error}")
 
     @dg.graph_multi_asset(
         name=SNAPSHOT,
@@ -225,6 +95,105 @@ def build_assets(cadence: str, partitions: Windows, shards: int = 1, has_workers
     return snapshot
 
 
+def _plan(environment: Environment) -> dg.OpDefinition:
+    @dg.op(out=dg.DynamicOut(Shard), description="Which accounts and regions to look at, in how many shards.")
+    def plan(
+        context: dg.OpExecutionContext,
+        config: SnapshotConfig,
+        aws: AwsResource,
+        warehouse: WarehouseResource,
+        clock: ClockResource,
+    ) -> Iterator[dg.DynamicOutput[Shard]]:
+        with fail_with_sentence():
+            Window.of_key(environment.cadence, context.partition_key).require_open(environment.cadence, clock.now())
+            selection = Selection(tuple(config.names), config.page_size, config.max_items, config.starting_token)
+            warehouse.open().storage.check()
+            targets_file = read_targets(environment.file("targets"), environment.tags)
+            planned = targets.plan(aws.access(), config.regions, targets_file)
+            selection.require_fits(len(planned.targets))
+        if planned.remarks:
+            _observe_remarks(context, [str(remark) for remark in planned.remarks])
+        accounts = len({t.account_id for t in planned.targets})
+        context.log.info(f"{len(planned.targets)} targets to look at, in {accounts} accounts")
+        for number, mine in enumerate(targets.split(planned.targets, config.shards or environment.shards)):
+            shard = Shard(
+                f"{context.run_id}-{number}", mine, selection, planned.concurrency, planned.is_whole, planned.tags
+            )
+            yield dg.DynamicOutput(shard, mapping_key=str(number))
+
+    return plan
+
+
+def _observe_remarks(context: dg.OpExecutionContext, remarks: list[str]) -> None:
+    context.log.warning("\n".join(remarks))
+    context.log_event(
+        dg.AssetObservation(EXTRACTS.name, partition=context.partition_key, metadata={"remarks": remarks})
+    )
+
+
+def _extract(cadence: str, has_workers: bool) -> dg.OpDefinition:
+    # With a RetryPolicy, Dagster repeats a step whose worker was lost. In process it would also repeat Ctrl-C.
+    policy = dg.RetryPolicy(max_retries=STEP_RETRIES, delay=STEP_RETRY_SECONDS) if has_workers else None
+
+    @dg.op(
+        description="A look at every target of a shard, each on its own; those that succeed go to the scratch folder.",
+        retry_policy=policy,
+    )
+    def extract(
+        context: dg.OpExecutionContext,
+        shard: Shard,
+        aws: AwsResource,
+        warehouse: WarehouseResource,
+        clock: ClockResource,
+        progress: ProgressResource,
+    ) -> Extracted:
+        # Checked again: a run that is re-executed from its failure comes here without planning.
+        with fail_with_sentence():
+            Window.of_key(cadence, context.partition_key).require_open(cadence, clock.now())
+        # A step whose worker is lost is begun again: each attempt writes a stream of its own.
+        name = f"{shard.name}-{secrets.token_hex(4)}"
+        with fail_with_sentence(), retry_what_may_pass(), warehouse.open().stage(name) as (stream, sink):
+            sweep = Sweep(
+                aws.access(shard.concurrency),
+                clock.now,
+                shard.selection,
+                aws.retry_policy,
+                shard.concurrency,
+                context.run_id,
+                progress.reporter(context.log),
+                shard.tags,
+            )
+            rows = sweep.run(shard.targets, sink)
+        return Extracted([row | {"is_configured": shard.is_whole or None} for row in rows], stream)
+
+    return extract
+
+
+def _publish(cadence: str) -> dg.OpDefinition:
+    @dg.op(
+        out={t.name: dg.Out(dg.Nothing) for t in TABLES},
+        description="The tables of the window, committed in one piece.",
+    )
+    def publish(
+        context: dg.OpExecutionContext,
+        extracted: list[Extracted],
+        warehouse: WarehouseResource,
+        clock: ClockResource,
+    ) -> Iterator[dg.Output[None]]:
+        with fail_with_sentence():
+            home = warehouse.open()
+            window = Window.of_key(cadence, context.partition_key)
+            published = home.publish(window, extracted, clock.now, context.run_id)
+            for table in TABLES:
+                yield dg.Output(None, table.name, metadata=_metadata(home, published, table, extracted))
+        try:
+            upkeep.tend(home, clock.now())
+        except Exception as error:  # The snapshot is committed; the next run does what is left to be done.
+            context.log.warning(f"Old snapshots could not be joined: {error}")
+
+    return publish
+
+
 def _metadata(home: Warehouse, published: Published, table: Table, extracted: list[Extracted]) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "dagster/partition_row_count": published.counts[table.name],
@@ -245,7 +214,7 @@ def _metadata(home: Warehouse, published: Published, table: Table, extracted: li
 
 
 def _coverage(rows: list[dict[str, Any]]) -> str:
-    """The targets, those that were not seen first; of a large organization not every one that went well."""
+    """The targets, those that were not seen first; of a large organization, not every one that was."""
     shown = (
         "account_id",
         "account_name",

@@ -1,4 +1,4 @@
-"""Asset checks of the views: the data tests of sql/tests, and a check for each rule of `findings`.
+"""Asset checks of the views: their data tests, and a check for each rule of `findings`.
 
 What fails warns, unless findings.yaml says otherwise.
 """
@@ -9,12 +9,14 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from pipeline import views
+from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import WarehouseResource
-from pipeline.defs.snapshot import told
 from pipeline.report.markdown import to_markdown
-from pipeline.settings.rules import Rule, Rules
-from pipeline.views import database as views
+from pipeline.settings import Environment
+from pipeline.settings.rules import Rule, read_rules
 from pipeline.views.data_tests import DataTest, data_tests
+from pipeline.views.sql_files import sql_query
 
 SAMPLE = 20
 
@@ -23,8 +25,9 @@ Row = dict[str, Any]
 _SEVERITY = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}
 
 
-def build_view_checks(rules: Rules) -> list[dg.AssetChecksDefinition]:
+def build_view_checks(environment: Environment) -> list[dg.AssetChecksDefinition]:
     """A check for each data test and each rule whose `checks` is not off, all in one step."""
+    rules = read_rules(environment.file("findings"))
     tests = {(test.view, test.name): test for test in data_tests() if rules.checks != "off"}
     rules_by_name = {rule.name: rule for rule in rules.rules if rule.check != "off"}
     specs = [
@@ -42,7 +45,7 @@ def build_view_checks(rules: Rules) -> list[dg.AssetChecksDefinition]:
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
         keys = sorted(context.selected_asset_check_keys, key=str)
-        with told(), views.connect(warehouse.open()) as connection:
+        with fail_with_sentence(), views.connect(warehouse.open(), views.Settings.read(environment)) as connection:
             findings = _not_passed(connection) if any(key.name in rules_by_name for key in keys) else []
             for key in keys:
                 if test := tests.get((key.asset_key.path[-1], key.name)):
@@ -70,11 +73,7 @@ def _data_test(
 
 
 def _not_passed(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    sql = (
-        "select rule, status, account_id, region, name, owner, evidence from findings where status <> 'pass' "
-        "order by all"
-    )
-    rows: list[Row] = connection.sql(sql).to_arrow_table().to_pylist()
+    rows: list[Row] = connection.sql(sql_query("checks", "findings")).to_arrow_table().to_pylist()
     return rows
 
 

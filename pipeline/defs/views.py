@@ -1,4 +1,8 @@
-"""The views as assets downstream of the tables: made in one step, each told of with its columns, lineage and rows."""
+"""The views as assets downstream of the tables, created in one step, each with its columns, lineage and rows.
+
+A view that has a file in sql/pictures shows bars, of the labels and numbers that the query there returns, in place of
+its first rows.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,76 +11,36 @@ import dagster as dg
 import duckdb
 from dagster import AssetExecutionContext
 
-from pipeline.contract import PRICES, TABLES
+from pipeline import views
+from pipeline.contract import PRICES
+from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import WarehouseResource
-from pipeline.defs.snapshot import column_schema, told
+from pipeline.defs.schemas import column_schema
 from pipeline.report.markdown import to_bars, to_markdown
-from pipeline.views import database as views
-from pipeline.views import lineage
-from pipeline.views.database import View
+from pipeline.settings import Environment
+from pipeline.views import View, lineage
+from pipeline.views.generated import TABLES_GROUP
+from pipeline.views.sql_files import comment_and_query, sql_files
 
-GROUP = "views"
 PREVIEW_ROWS = 10
-
-_PICTURES = {
-    "snapshots": (
-        "builders by window",
-        "select snapshot_date, builders as number from snapshots order by window_start desc limit 14",
-    ),
-    "coverage": (
-        "targets by last status",
-        "select last_status, count(*) as number from coverage group by last_status order by number desc",
-    ),
-    "image_builders_current": (
-        "builders by state",
-        "select state, count(*) as number from image_builders_current group by state order by number desc",
-    ),
-    "image_builder_changes": (
-        "changes by day",
-        "select cast(changed_at as date) as day, count(*) as number from image_builder_changes "
-        "where change <> 'first_seen' group by day order by day desc limit 14",
-    ),
-    "running_cost": (
-        "US dollars by day, at least",
-        "select cost_date, round(sum(usd_low), 2) as number from running_cost group by cost_date "
-        "order by cost_date desc limit 14",
-    ),
-    "findings": (
-        "failing by rule",
-        "select rule, count(*) as number from findings where status = 'fail' group by rule order by number desc",
-    ),
-    "error_log": (
-        "errors by code",
-        "select error_code, count(*) as number from error_log group by error_code order by number desc limit 14",
-    ),
-    "image_usage": (
-        "builders by image",
-        "select image_name, builders as number from image_usage order by number desc limit 14",
-    ),
-    "subnet_usage": (
-        "builders by subnet",
-        "select subnet_id, builders as number from subnet_usage order by number desc limit 14",
-    ),
-}
-"""What a view's asset shows in place of its first rows: a title, and a query for a label and a number a bar."""
 
 
 def asset_views() -> list[View]:
-    """The views that are assets: all but the committed tables, which are others, and those with a parameter."""
-    tables = {table.name for table in TABLES} | {views.RECENT}
-    return [view for view in views.all_views() if view.name not in tables and not view.parameters]
+    """The views that are assets: not the committed tables, which are others, nor helpers, nor those with parameters."""
+    return [v for v in views.all_views() if v.group != TABLES_GROUP and not v.is_helper and not v.parameters]
 
 
-def build_view_assets() -> list[dg.AssetsDefinition]:
-    """Every view as an asset, with its header as description. They have no partitions: a view tells of all windows.
+def build_views(environment: Environment) -> list[dg.AssetsDefinition]:
+    """Every view as an asset in the group of its folder, described by its header. A view covers all windows, so it has
+    no partitions.
 
-    Those that read prices are a step of their own: a price list that cannot be had keeps them, and no others.
+    Those that read prices are a step of their own, so that a price list that cannot be had fails no others.
     """
     listed = asset_views()
     priced = _downstream_of(PRICES.name, listed)
     return [
-        _step("views", [view for view in listed if view.name not in priced]),
-        _step("views_of_prices", [view for view in listed if view.name in priced]),
+        _step(environment, "views", [view for view in listed if view.name not in priced]),
+        _step(environment, "views_of_prices", [view for view in listed if view.name in priced]),
     ]
 
 
@@ -85,7 +49,7 @@ def _downstream_of(name: str, listed: list[View]) -> set[str]:
     return direct.union(*(_downstream_of(view, listed) for view in direct))
 
 
-def _step(name: str, listed: list[View]) -> dg.AssetsDefinition:
+def _step(environment: Environment, name: str, listed: list[View]) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=name,
         specs=[
@@ -93,7 +57,7 @@ def _step(name: str, listed: list[View]) -> dg.AssetsDefinition:
                 view.name,
                 deps=sorted(lineage.upstream(view)),
                 description=f"{view.purpose}\n\nGrain: {view.grain}",
-                group_name=GROUP,
+                group_name=view.group,
                 kinds={"duckdb", "view"},
                 metadata={"dagster/column_schema": _schema(view)},
             )
@@ -101,18 +65,18 @@ def _step(name: str, listed: list[View]) -> dg.AssetsDefinition:
         ],
         can_subset=True,
     )
-    def build_views(
+    def create_views(
         context: AssetExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[None]]:
-        with told():
-            home = warehouse.open()
-            path = views.build(home)
-            with views.connect(home) as connection:
+        with fail_with_sentence():
+            home, settings = warehouse.open(), views.Settings.read(environment)
+            path = views.build(home, settings)
+            with views.connect(home, settings) as connection:
                 for view in listed:
                     if dg.AssetKey(view.name) in context.selected_asset_keys:
                         yield dg.MaterializeResult(view.name, metadata=_metadata(connection, view, path))
 
-    return build_views
+    return create_views
 
 
 def _schema(view: View) -> dg.TableSchema:
@@ -130,8 +94,8 @@ def _metadata(connection: duckdb.DuckDBPyConnection, view: View, path: str) -> d
         "dagster/column_lineage": _lineage(view),
         "path": path or "in memory (object store)",
     }
-    if view.name in _PICTURES:
-        title, sql = _PICTURES[view.name]
+    if picture := sql_files("pictures").get(view.name):
+        title, sql = comment_and_query(picture.read_text(encoding="utf-8"))
         metadata[title] = dg.MetadataValue.md(to_bars(_rows(connection, sql)))
     else:
         rows = _rows(connection, f"from {view.name} limit {PREVIEW_ROWS}")

@@ -1,4 +1,4 @@
-"""Before anything is written: can each target be reached, as whom, and may it describe image builders."""
+"""Checks, before anything is written, whether each target can be reached, as which identity, and be listed."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.aws import sessions as aws
-from pipeline.aws import threads
-from pipeline.aws.credentials import Access, Role
+from pipeline.aws import Access, Role, sessions, threads
 from pipeline.extract.listing import Selection
-from pipeline.extract.look import Patience
+from pipeline.extract.options import RetryPolicy
 from pipeline.extract.sweep import Progress, Sweep
-from pipeline.targets.planning import Plan, Target
+from pipeline.targets import Plan, Target
 
 
 @dataclass(frozen=True)
 class Finding:
-    """How one image builder's listing went, and as whom it was asked for. `status` is one of those of `extracts`."""
+    """How a listing of one image builder went, and as which ARN. `status` is one of `extracts.status`."""
 
     target: Target
     identity: str | None
@@ -33,21 +31,21 @@ class Finding:
         return self.status == "ok"
 
 
-class _Nowhere:
-    """Takes rows and keeps none."""
+class _NullSink:
+    """Discards the rows."""
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         pass
 
 
-def examine(access: Access, plan: Plan, patience: Patience, report: Callable[[Progress], None]) -> list[Finding]:
-    """Asks every target for one image builder, just as a snapshot would, in the order of the plan."""
+def examine(access: Access, plan: Plan, retry_policy: RetryPolicy, report: Callable[[Progress], None]) -> list[Finding]:
+    """Asks every target for one image builder, just as a snapshot would; findings in the order of the plan."""
     chains = {t.roles: t.partition for t in plan.targets}
-    told = threads.map_at_once(lambda item: _identity(access, *item), list(chains.items()), plan.concurrency)
-    identities = dict(zip(chains, told, strict=True))
+    found = threads.map_at_once(lambda item: _identity(access, *item), list(chains.items()), plan.concurrency)
+    identities = dict(zip(chains, found, strict=True))
     one = Selection(page_size=1, max_items=1)
-    sweep = Sweep(access, lambda: datetime.now(UTC), one, patience, plan.concurrency, report=report)
-    rows = sweep.run(plan.targets, _Nowhere())
+    sweep = Sweep(access, lambda: datetime.now(UTC), one, retry_policy, plan.concurrency, report=report)
+    rows = sweep.run(plan.targets, _NullSink())
     return [
         Finding(t, identities[t.roles], row["status"], row["error_code"], row["error_message"])
         for t, row in zip(plan.targets, rows, strict=True)
@@ -55,12 +53,12 @@ def examine(access: Access, plan: Plan, patience: Patience, report: Callable[[Pr
 
 
 def _identity(access: Access, roles: tuple[Role, ...], partition: str) -> str | None:
-    """The ARN that calls are made as; None where that cannot be told, which the look explains."""
-    for region in access.homes(partition):
+    """The ARN that calls are made as; None where STS does not tell, which the look's own error explains."""
+    for region in access.home_regions(partition):
         try:
             with access.acting_as(roles):
-                answer: dict[str, Any] = access.client("sts", region, roles, aws.BRIEF).get_caller_identity()
-            return str(answer["Arn"])
+                reply: dict[str, Any] = access.client("sts", region, roles, sessions.BRIEF).get_caller_identity()
+            return str(reply["Arn"])
         except Exception:
             continue
     return None

@@ -1,14 +1,11 @@
-"""A look at one target, in as many goes as it takes, and the row of `extracts` that says how it went.
+"""A look: one attempt to list one target, in as many steps as it takes, and the row of `extracts` that tells of it.
 
-When its goes come is `sweep`'s subject, and no other target's look is known here.
+When a look proceeds is `sweep`'s subject; no look knows of another target's.
 """
 
 from __future__ import annotations
 
 import json
-import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,59 +13,31 @@ import botocore
 
 from pipeline import contract
 from pipeline.aws import failures
-from pipeline.aws.credentials import Access, Lease
+from pipeline.aws.credentials import Lease
 from pipeline.aws.redaction import redacted
-from pipeline.extract import listing as appstream
-from pipeline.extract.listing import Listing, Selection
-from pipeline.extract.slots import OverError, Turn
+from pipeline.aws.roles import is_renewed
+from pipeline.extract import wire
+from pipeline.extract.listing import Listing
+from pipeline.extract.options import LookOptions
+from pipeline.extract.slots import Slot, SweepOverError
 from pipeline.extract.spool import Spool, arns
 from pipeline.extract.tags import Tagging
-from pipeline.targets.planning import Target
+from pipeline.targets import Target
 
 Row = dict[str, Any]
 
 RENEWALS = 3
-"""How often in a row a session is followed by another before the look is given up."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How often in a row a page is taken up again after botocore's own retries, and the first pause in seconds.
-
-    From the start it is once at most: a target that only hangs has cost minutes by then.
-    """
-
-    retries: int = 3
-    seconds: float = 0.5
-
-    def pause(self, attempt: int) -> float:
-        # Full jitter, as AWS advises, so that many targets do not come back at once.
-        return random.uniform(0, self.seconds * 2 ** (attempt - 1))
-
-
-@dataclass(frozen=True)
-class How:
-    """What the looks of a sweep have in common."""
-
-    access: Access
-    now: Callable[[], datetime]
-    selection: Selection = field(default_factory=Selection)
-    patience: Patience = field(default_factory=Patience)
-    run_id: str | None = None
-    on_page: Callable[[int], None] = lambda builders: None
-    """Told of the builders of each page."""
-    tags: bool = False
-    """Whether the tags of the image builders are asked for."""
+"""How often in a row an expired session is renewed before the look fails."""
 
 
 class Look:
-    """A look at a target. `spool` has what was seen, `failure` why nothing was, once `go_on` has come to an end."""
+    """A look at a target. Once `proceed` has returned None, `spool` has its rows, or `failure` says why it has none."""
 
-    def __init__(self, target: Target, how: How) -> None:
+    def __init__(self, target: Target, options: LookOptions) -> None:
         self.target = target
         self.failure: failures.Failure | None = None
         self.has_started_over = False
-        self._how = how
+        self._options = options
         self._retries = 0
         self._begin()
 
@@ -80,54 +49,46 @@ class Look:
         self._builders = self._duplicates = 0
         self._failures = 0
         self._renewals = 0
-        self._tagging = Tagging(self._how.access, self.target) if self._how.tags else None
+        self._tagging = Tagging(self._options.access, self.target) if self._options.tags else None
 
     def start_over(self) -> None:
-        """Forgets all but how often it tried."""
+        """Discards everything but the number of retries."""
         self._retries += 1 + (self._listing.retries if self._listing else 0)
         self.spool.drop()
         self.has_started_over, self.failure = True, None
         self._begin()
 
-    def go_on(self, turn: Turn) -> float | None:
-        """Lists on from the page that comes next; None when it has come to an end, well or not.
+    def proceed(self, slot: Slot) -> float | None:
+        """Lists from the next page on; returns None at the end, whether the look succeeded or failed.
 
-        Otherwise the seconds after which it wants to be taken up again: the page failed for a passing reason, or
-        the session expired and there is a new one. Raises OverError.
+        Otherwise returns the seconds to wait before it is to proceed: a page failed for a passing reason, or the
+        session had expired and was renewed. Raises SweepOverError.
         """
-        how, target = self._how, self.target
-        self._started_at = self._started_at or how.now()
+        options = self._options
+        self._started_at = self._started_at or options.now()
         lease = None
         try:
-            with how.access.acting_as(target.roles) as lease:
-                self._list(turn)
-            self._observed_at = how.now()
+            with options.access.acting_as(self.target.roles) as lease:
+                self._list(slot)
+            self._observed_at = options.now()
             return None
-        except OverError:
+        except SweepOverError:
             raise
         except Exception as error:
-            failure = failures.describe(error)
-            if failure.code in failures.EXPIRED and self._renewals < RENEWALS and lease and self._renew(lease):
-                self._renewals += 1
-                self._retries += 1
-                return 0.0
-            retries = min(how.patience.retries, 1) if self.has_started_over else how.patience.retries
-            if failure.is_transient and self._failures < retries:
-                self._failures += 1
-                self._retries += 1
-                return how.patience.pause(self._failures)
-            self.failure = failure
-            self.spool.drop()
-            self._observed_at = how.now()
-            return None
+            pause = self._pause_after(error, lease)
+            if pause is None:
+                self.failure = failures.describe(error)
+                self.spool.drop()
+                self._observed_at = options.now()
+            return pause
 
-    def _list(self, turn: Turn) -> None:
-        how, target = self._how, self.target
+    def _list(self, slot: Slot) -> None:
+        options, target = self._options, self.target
         assert self._started_at
         if self._listing is None:
-            paginator = appstream.paginator(how.access, target.region, target.roles)
-            self._listing = Listing(paginator, how.selection, how.now)
-        self._listing.wire = turn
+            paginator = wire.paginator(options.access, target.region, target.roles)
+            self._listing = Listing(paginator, options.selection, options.now)
+        self._listing.listener = slot
         for page in self._listing:
             self._failures = self._renewals = 0
             self._rest |= page.rest
@@ -135,18 +96,29 @@ class Look:
             tags = self._tagging.of(arns(target, page).to_pylist()) if self._tagging else None
             self.spool.write(page, received_at, tags)
             self._builders += len(page)
-            how.on_page(len(page))
+            options.on_page(len(page))
         self._duplicates = self.spool.finish()
 
-    def _renew(self, lease: Lease) -> bool:
-        with self._how.access.acting_as(self.target.roles):
-            return lease.renew()
+    def _pause_after(self, error: Exception, lease: Lease | None) -> float | None:
+        """Seconds after which the page that failed is to be fetched again; None where that does not help."""
+        with self._options.access.acting_as(self.target.roles):
+            if self._renewals < RENEWALS and is_renewed(error, lease):
+                self._renewals += 1
+                self._retries += 1
+                return 0.0
+        policy = self._options.retry_policy
+        most = min(policy.retries, 1) if self.has_started_over else policy.retries
+        if failures.describe(error).is_transient and self._failures < most:
+            self._failures += 1
+            self._retries += 1
+            return policy.pause(self._failures)
+        return None
 
     @property
     def row(self) -> Row:
-        """The row of `extracts`, without the columns that the snapshot gives."""
+        """The row of `extracts`, without the columns that the snapshot adds."""
         listing, failure, target = self._listing, self.failure, self.target
-        is_whole = self._how.selection.is_whole and listing is not None and listing.resume_token is None
+        is_whole = self._options.selection.is_whole and listing is not None and listing.resume_token is None
         return {
             "account_id": target.account_id,
             "region": target.region,
@@ -164,16 +136,15 @@ class Look:
             "first_request_id": listing.request_ids[0] if listing and listing.request_ids else None,
             "last_request_id": listing.request_ids[-1] if listing and listing.request_ids else None,
             "resume_token": listing.resume_token if listing and not failure else None,
-            **self._told_of_tags(),
+            **self._tags_columns(),
             "botocore_version": botocore.__version__,
             "contract_version": contract.VERSION,
-            "run_id": self._how.run_id,
+            "run_id": self._options.run_id,
             contract.EXTRA: redacted(json.dumps(self._rest, default=str)) if self._rest else None,
         }
 
-    def _told_of_tags(self) -> Row:
-        # Of a target that was not seen there is nothing to say beside that.
-        tagging = None if self.failure else self._tagging
+    def _tags_columns(self) -> Row:
+        tagging = None if self.failure else self._tagging  # A target that was not seen has no tags to tell of.
         failure = tagging.failure if tagging else None
         return {
             "tags_status": tagging.status if tagging else None,

@@ -1,6 +1,6 @@
-"""Who may go on: so many looks at once, where one that only waits does not count.
+"""A semaphore whose slots are lent: `limit` looks work at once, and one that only waits for AWS does not count.
 
-botocore sleeps between its attempts, and AWS may take a minute to answer; others have their turn meanwhile.
+botocore sleeps between its attempts, and AWS may take a minute to answer; other looks proceed meanwhile.
 """
 
 from __future__ import annotations
@@ -10,84 +10,88 @@ import time
 from collections.abc import Callable
 
 OVERDUE = 1.0
-"""Seconds without a sign of life after which a look no longer holds up others."""
+"""Seconds without a sign of life after which a look's slot is lent to another."""
 
 
-class OverError(Exception):
-    """The sweep is over: whoever still looks stops."""
+class SweepOverError(Exception):
+    """The sweep has ended: a look that is still under way stops."""
 
 
-class Turns:
-    """`limit` turns, some of them lent while who has them waits. `wake` is called when one becomes free."""
+class Slots:
+    """A semaphore of `limit` slots. A holder that is blocked on AWS lends its slot to another look.
+
+    `wake` is called when a slot becomes free.
+    """
 
     def __init__(self, limit: int, wake: Callable[[], None], overdue: float = OVERDUE) -> None:
         self._free, self._wake, self._overdue = limit, wake, overdue
         self._changed = threading.Condition()
-        self._taken: set[Turn] = set()
+        self._held: set[Slot] = set()
         self._returning = 0
-        self._is_over = False
+        """Holders that wait to have their slot back."""
+        self._is_closed = False
 
-    def take(self) -> Turn | None:
-        """A turn, if there is one that nobody waits to have back."""
+    def acquire(self) -> Slot | None:
+        """A slot, if one is free that no earlier holder waits to have back."""
         with self._changed:
             if self._free <= 0 or self._returning:
                 return None
             self._free -= 1
-            turn = Turn(self)
-            self._taken.add(turn)
-            return turn
+            slot = Slot(self)
+            self._held.add(slot)
+            return slot
 
     def lend_overdue(self) -> None:
-        """Lends the turns of those of whom nothing was heard for too long: of AWS, most likely."""
+        """Lends the slots of holders that gave no sign of life for too long: most likely they wait for AWS."""
         with self._changed:
             now = time.monotonic()
-            for turn in [t for t in self._taken if now - t.alive_at > self._overdue]:
-                self._lend(turn)
+            for slot in [s for s in self._held if now - s.alive_at > self._overdue]:
+                self._lend(slot)
 
-    def end(self) -> None:
-        """Whoever asks for more is told that it is over."""
+    def close(self) -> None:
+        """From now on, a holder that is about to make a call gets a SweepOverError."""
         with self._changed:
-            self._is_over = True
+            self._is_closed = True
             self._changed.notify_all()
 
-    def _lend(self, turn: Turn) -> None:
-        if turn in self._taken:
-            self._taken.remove(turn)
+    def _lend(self, slot: Slot) -> None:
+        if slot in self._held:
+            self._held.remove(slot)
             self._free += 1
             self._changed.notify()
             self._wake()
 
-    def _have_back(self, turn: Turn) -> None:
-        self._returning += turn not in self._taken
-        while turn not in self._taken and not self._is_over:
+    def _take_back(self, slot: Slot) -> None:
+        self._returning += slot not in self._held
+        while slot not in self._held and not self._is_closed:
             if self._free > 0:
                 self._free -= 1
                 self._returning -= 1
-                self._taken.add(turn)
+                self._held.add(slot)
             else:
                 self._changed.wait()
-        if self._is_over:
-            raise OverError
+        if self._is_closed:
+            raise SweepOverError
         if self._free > 0:
-            self._wake()  # While somebody waited to have a turn back, nobody else was given one.
+            self._wake()  # Nobody else was given a slot while a holder waited to have its own back.
 
 
-class Turn:
-    """One look's turn, which its listing tells of its calls (see `appstream.Wire`)."""
+class Slot:
+    """One look's slot. Its listing tells it of calls and waits (it is a `wire.CallListener`)."""
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
         self.alive_at = time.monotonic()
 
-    def asked(self) -> None:
-        """Before a call is made. Waits where the turn was lent. Raises OverError when the sweep is over."""
-        with self._turns._changed:
-            self._turns._have_back(self)
+    def before_call(self) -> None:
+        """Waits for the slot where it was lent. Raises SweepOverError when the sweep has ended."""
+        with self._slots._changed:
+            self._slots._take_back(self)
             self.alive_at = time.monotonic()
 
-    def waits(self) -> None:
-        """Lets another go first, until the next call is made."""
-        with self._turns._changed:
-            self._turns._lend(self)
+    def waiting(self) -> None:
+        """Lends the slot until the next call is made."""
+        with self._slots._changed:
+            self._slots._lend(self)
 
-    end = waits
+    release = waiting

@@ -1,4 +1,4 @@
-"""The rows of one look until it is known to be whole: in memory while they are few, on disk once they are many."""
+"""Holds the rows of one look until the look is known to be whole: in memory while they are few, then in a file."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from pipeline import contract
-from pipeline.extract.pages import Page
-from pipeline.targets.planning import Target
-from pipeline.warehouse.normalize import LOOKED
+from pipeline.contract import LOOKED
+from pipeline.extract.page import Page
+from pipeline.targets import Target
 
 SPOOL_ROWS = 8192
-"""Builders, of a kilobyte or so each, that a target's look may hold in memory before they move to a file."""
+"""Image builders, of about a kilobyte each, that a look may hold in memory before they move to a file."""
 
 
-Received = tuple[Target, Page, datetime, pa.Array | None]
-"""A page of a target, the moment at which it was received, and the tags of its builders where they were asked for."""
+ReceivedPage = tuple[Target, Page, datetime, pa.Array | None]
+"""A page of a target, the moment at which it was received, and its builders' tags where they were asked for."""
 
 
 def arns(target: Target, page: Page) -> pa.Array:
-    """The ARNs of a page's image builders; where a reply leaves one out, it is made of the target and the name."""
+    """The ARNs of a page's image builders; one that a reply leaves out is composed of the target and the name."""
     arn = pc.struct_field(page.builders, "Arn")
     arn = pc.if_else(pc.equal(arn, ""), None, arn)
     if arn.null_count:
@@ -35,18 +35,18 @@ def arns(target: Target, page: Page) -> pa.Array:
     return arn
 
 
-def looked(pages: Sequence[Received]) -> pa.RecordBatch:
-    """The image builders of pages, of one target or several, as `LOOKED`."""
+def looked(pages: Sequence[ReceivedPage]) -> pa.RecordBatch:
+    """The image builders of pages, of one target or several, as a batch of the schema `contract.LOOKED`."""
 
-    def told(values: Iterator[Any], kind: pa.DataType) -> pa.Array:
+    def repeated(values: Iterator[Any], kind: pa.DataType) -> pa.Array:
         return pa.concat_arrays(
             [pa.repeat(pa.scalar(v, kind), len(page)) for v, (_, page, *_) in zip(values, pages, strict=True)]
         )
 
     columns = [
-        told((target.account_id for target, *_ in pages), pa.string()),
-        told((target.region for target, *_ in pages), pa.string()),
-        told((moment for *_, moment, _ in pages), contract.MOMENT),
+        repeated((target.account_id for target, *_ in pages), pa.string()),
+        repeated((target.region for target, *_ in pages), pa.string()),
+        repeated((moment for *_, moment, _ in pages), contract.MOMENT),
         pa.concat_arrays([arns(target, page) for target, page, *_ in pages]),
         pa.concat_arrays([page.builders for _, page, *_ in pages]),
         pa.concat_arrays([page.extra for _, page, *_ in pages]),
@@ -58,20 +58,19 @@ def looked(pages: Sequence[Received]) -> pa.RecordBatch:
 
 
 class Spool:
-    """The rows of one look until it is known to be whole: in memory, and on disk once they are many.
+    """The rows of one look. Pages are written, the spool is finished, then its content is read.
 
-    Pages are written, the spool is finished, then what it holds can be read: a single page as it is, more as batches,
-    few and large.
+    A look of a single page keeps it as it is (`pages`); of more, it makes few and large batches (`batches`).
     """
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._pages: list[Received] = []
+        self._pages: list[ReceivedPage] = []
         self._rows = 0
         self._last: list[pa.RecordBatch] = []
         self._file: IO[bytes] | None = None
         self._writer: pa.ipc.RecordBatchStreamWriter | None = None
-        # Eight bytes a builder, not its ARN, so that a large account does not need large memory.
+        # A hash of eight bytes a builder and not its ARN, so that a large account does not need much memory.
         self._hashes = array.array("q")
 
     def __enter__(self) -> Spool:
@@ -87,9 +86,10 @@ class Spool:
             self._spill(self._batch())
 
     def finish(self) -> int:
-        """Drops all but the last row of each ARN; returns how many rows went."""
+        """Drops all but the last row of each ARN; returns the number of rows dropped."""
         if len(self._pages) == 1 and not self._hashes and self._pages[0][1].is_distinct:
-            return 0  # Its batch is made with those of others: of few rows, most of the time goes by the batch.
+            # A single page is batched with other targets' pages, because per-batch overhead dominates for small ones.
+            return 0
         if self._pages:
             self._last = [self._batch()]
         rows = len(self._hashes)
@@ -101,8 +101,8 @@ class Spool:
             self._writer.close()
         return 0 if pc.count_distinct(hashes).as_py() == rows else self._keep_later_of_duplicates()
 
-    def pages(self) -> list[Received]:
-        """What was seen, where that is one page; what `batches` has is not in it."""
+    def pages(self) -> list[ReceivedPage]:
+        """The page of a look that has only one; its rows are not among the `batches`."""
         return self._pages
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -117,7 +117,7 @@ class Spool:
         self._pages, self._last, self._file, self._writer = [], [], None, None
 
     def _batch(self) -> pa.RecordBatch:
-        """What is pending, its ARNs taken note of."""
+        """The pending pages as a batch, with their ARNs noted."""
         batch = looked(self._pages)
         self._hashes.extend(map(hash, batch["arn"].to_pylist()))
         self._pages, self._rows = [], 0

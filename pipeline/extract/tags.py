@@ -1,29 +1,27 @@
-"""The tags of image builders: by the Resource Groups Tagging API, a hundred ARNs a call, else one by one by AppStream.
+"""The tags of image builders: from the Resource Groups Tagging API, 100 ARNs a call, else from AppStream one by one.
 
 A refusal or a failure costs the tags and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 
 from pipeline import contract
-from pipeline.aws import failures
-from pipeline.aws import sessions as aws
-from pipeline.aws.credentials import Access
+from pipeline.aws import Access, failures, sessions
 from pipeline.aws.failures import Failure
-from pipeline.targets.planning import Target
+from pipeline.targets import Target
 
-ARNS_A_CALL = 100
-"""The most that one call takes (Resource Groups Tagging API reference, GetResources, ResourceARNList)."""
+ARNS_PER_CALL = 100
+"""The most that one call accepts (Resource Groups Tagging API reference, GetResources, ResourceARNList)."""
 
 _Tags = dict[str, list[dict[str, str]]]
 
 
 class Tagging:
-    """The tags of one target's image builders. `failure` says why they are not all there, once that is so."""
+    """The tags of one target's image builders. `failure` says why they are not all known, once a call has failed."""
 
     def __init__(self, access: Access, target: Target) -> None:
         self.failure: Failure | None = None
@@ -32,49 +30,46 @@ class Tagging:
 
     @property
     def status(self) -> str:
-        """How it went so far, in the words of `extracts.status`."""
+        """`extracts.tags_status`, so far."""
         return self.failure.status if self.failure else "ok"
 
     def of(self, arns: Sequence[str]) -> pa.Array:
-        """The tags of image builders, of the type `contract.TAG_LIST`, ordered by key; null where AWS did not tell."""
+        """The tags of image builders, of the type `contract.TAG_LIST`, ordered by key; null where they are unknown."""
         found: _Tags = {}
-        for chunk in _chunks(arns):
-            if self.failure:  # It was asked for patiently enough; another page would be refused as well.
+        for start in range(0, len(arns), ARNS_PER_CALL):
+            if self.failure:  # botocore has retried; further calls would fail as well.
                 break
             try:
-                found |= self._ask(chunk)
+                found |= self._fetch(arns[start : start + ARNS_PER_CALL])
             except Exception as error:
                 self.failure = failures.describe(error)
         return pa.array([found.get(arn) for arn in arns], contract.TAG_LIST)
 
-    def _ask(self, arns: Sequence[str]) -> _Tags:
+    def _fetch(self, arns: Sequence[str]) -> _Tags:
         if not self._one_by_one:
             try:
-                return self._together(arns)
+                return self._by_tagging_api(arns)
             except Exception as error:
                 if failures.describe(error).status != "denied":
                     raise
                 self._one_by_one = True
-        return {arn: self._alone(arn) for arn in arns}
+        return {arn: self._by_appstream(arn) for arn in arns}
 
-    def _together(self, arns: Sequence[str]) -> _Tags:
-        client = self._access.client("resourcegroupstaggingapi", self._target.region, self._target.roles, aws.BRIEF)
-        # What was never tagged is not in the reply.
+    def _by_tagging_api(self, arns: Sequence[str]) -> _Tags:
+        target = self._target
+        client = self._access.client("resourcegroupstaggingapi", target.region, target.roles, sessions.BRIEF)
+        # The reply leaves out resources that were never tagged.
         found: _Tags = {arn: [] for arn in arns}
-        asked: dict[str, object] = {"ResourceARNList": list(arns)}
+        parameters: dict[str, object] = {"ResourceARNList": list(arns)}
         while True:
-            reply = client.get_resources(**asked)
+            reply = client.get_resources(**parameters)
             for resource in reply["ResourceTagMappingList"]:
                 found[resource["ResourceARN"]] = sorted(resource.get("Tags", []), key=lambda tag: str(tag["Key"]))
             if not reply.get("PaginationToken"):
                 return found
-            asked["PaginationToken"] = reply["PaginationToken"]
+            parameters["PaginationToken"] = reply["PaginationToken"]
 
-    def _alone(self, arn: str) -> list[dict[str, str]]:
-        client = self._access.client("appstream", self._target.region, self._target.roles, aws.BRIEF)
+    def _by_appstream(self, arn: str) -> list[dict[str, str]]:
+        client = self._access.client("appstream", self._target.region, self._target.roles, sessions.BRIEF)
         tags = client.list_tags_for_resource(ResourceArn=arn).get("Tags") or {}
         return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
-
-
-def _chunks(arns: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (arns[start : start + ARNS_A_CALL] for start in range(0, len(arns), ARNS_A_CALL))

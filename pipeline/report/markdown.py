@@ -1,4 +1,4 @@
-"""Rows → a Markdown table."""
+"""Rows as Markdown: a table, or bars."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _cell(value: Any) -> str:
 
 
 def to_bars(rows: Sequence[dict[str, Any]], width: int = 24) -> str:
-    """A table of a label and a number each, with a bar beside the number; the longest is of the given width."""
+    """A table of labels and numbers with a bar for each number; the longest bar has the given width in characters."""
     most = max((float(list(row.values())[1] or 0) for row in rows), default=0.0)
     drawn = []
     for row in rows:

@@ -1,1 +1,4 @@
-"""An AWS on loopback to try everything against: AppStream's image builders by us, the rest by moto's server."""
+"""An AWS on loopback for the demo and the tests: AppStream is implemented here, moto's server answers the rest.
+
+It knows nothing of the other folders; only `cli` and the tests import it.
+"""

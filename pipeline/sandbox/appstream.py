@@ -16,9 +16,9 @@ from datetime import datetime
 from typing import Any
 
 import cbor2
-from botocore.model import OperationModel, StructureShape
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel, StructureShape
 
-from pipeline.aws.service_model import service
 from pipeline.sandbox.estate import Estate, ImageBuilder
 from pipeline.sandbox.faults import ERRORS, Fault, Reply, cut, error
 
@@ -43,7 +43,7 @@ class Call:
 
 @dataclass
 class AppStream:
-    """The service. `account_of` tells the account of an access key; the rest is there to be used.
+    """The service. `account_of` gives the account of an access key; tests may change the other fields as they run.
 
     `expired` are the access keys of sessions that are over, `enabled` the regions of accounts that lack some.
     """
@@ -59,7 +59,7 @@ class AppStream:
     """Called before a page is made, with its region and number from 1: a test may change the estate here."""
 
     def __post_init__(self) -> None:
-        model = service()
+        model: Any = ServiceModel(Loader().load_service_model("appstream", "service-2"), "appstream")
         self._operation: OperationModel = model.operation_model(OPERATION)
         self._target = f"{model.metadata['targetPrefix']}.{OPERATION}"
         self._path = f"/service/{model.metadata['targetPrefix']}/operation/{OPERATION}"
@@ -147,7 +147,7 @@ class AppStream:
 
 
 class _ForeignTokenError(Exception):
-    """A token that was not made here."""
+    """A NextToken that this sandbox did not issue."""
 
 
 def _encode(start: int, page: int) -> str:
@@ -173,7 +173,7 @@ def _as_cbor(reply: Reply, shape: StructureShape) -> Reply:
 
 
 def _with_moments(value: Any, shape: Any) -> Any:
-    """Moments are tagged in CBOR, where in JSON they are numbers like any other."""
+    """The reply in CBOR, where timestamps carry a tag; in JSON they are plain numbers."""
     if value is None:
         return None
     if shape.type_name == "structure":

@@ -1,4 +1,4 @@
-"""Image builders that live: seeded, of many accounts and regions, changing with the sandbox's clock.
+"""Estates of image builders for the sandbox to serve: fixed ones, and seeded ones that change over simulated time.
 
 What a builder is like at a moment is computed from its seed and that moment; nothing is stored, so the clock
 can go where it likes.
@@ -29,7 +29,7 @@ _AGENTS = ("03-14-2026", "06-24-2026", "09-17-2026", "11-02-2026")
 
 
 class Estate(Protocol):
-    """What the sandbox's AppStream answers from."""
+    """The image builders, and their tags, that the sandbox's AppStream serves."""
 
     def builders(self, account_id: str, region: str, at: datetime) -> Sequence[ImageBuilder]:
         """The builders of a target at a moment, in the order in which they are listed."""
@@ -41,7 +41,7 @@ class Estate(Protocol):
 
 
 class FixedEstate:
-    """Builders that are given, by account and region; they do not change by themselves."""
+    """Given image builders by account and region; they change only when a test changes them."""
 
     def __init__(self, builders: dict[tuple[str, str], Sequence[ImageBuilder]] | None = None) -> None:
         self.by_target = builders or {}
@@ -55,7 +55,7 @@ class FixedEstate:
 
 
 class SeededEstate:
-    """Builders made up from a seed, some of each way of living, over the days that follow `epoch`."""
+    """Image builders generated from a seed, over days from `epoch`: always running, in office hours, failing."""
 
     def __init__(self, epoch: datetime, per_target: int = 12, seed: int = 7) -> None:
         self._epoch, self._per_target, self._seed = epoch, per_target, seed
@@ -69,7 +69,7 @@ class SeededEstate:
         for builder in self.builders(account_id, region, at):
             chance = random.Random(f"{self._seed}/tags/{builder['Arn']}")
             team = chance.choice(_TEAMS)
-            if team:  # Some are nobody's.
+            if team:  # Some have no owner.
                 found[builder["Arn"]] = {"Owner": team, "CostCenter": f"{4000 + _TEAMS.index(team)}"}
         return found
 
@@ -77,7 +77,7 @@ class SeededEstate:
         chance = random.Random(f"{self._seed}/{account_id}/{region}/{number}")
         life = chance.choice(_LIVES)
         turn = self._epoch + timedelta(hours=chance.uniform(30, 140))
-        """The moment of its life at which something happens: it fails, appears or goes."""
+        """The moment at which something happens to it: it fails, appears or is deleted."""
         created = turn if life == "young" else self._epoch - timedelta(days=chance.uniform(3, 400))
         if at < created or (life == "doomed" and at >= turn):
             return None

@@ -36,7 +36,7 @@ def error(status: int, code: str, message: str, member: str = "message") -> Repl
 
 @dataclass
 class Fault:
-    """A kind of fault and what it strikes: by glob on service, account and region, by page from 1, so many times."""
+    """A kind of fault, and which requests it strikes: globs of service, account and region, page from 1, how often."""
 
     kind: str
     account: str = "*"
@@ -129,7 +129,7 @@ KINDS: dict[str, Callable[[Reply, Any], Reply]] = {
         "The request signature we calculated does not match the signature you provided. The Canonical String for this "
         f"request should have been 'POST\n/\n\nx-amz-security-token:{reply.session_token}\n'",
     ),
-    # A proxy that is in the way and tells all it knows.
+    # As a misconfigured proxy answers, quoting the request's headers.
     "quoting": lambda reply, _: Reply(200, f"<html>x-amz-security-token: {reply.session_token}</html>".encode()),
     "unavailable": lambda reply, _: Reply(
         503, b"<html><body>503 Service Unavailable</body></html>", content_type="text/html"

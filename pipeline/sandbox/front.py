@@ -1,4 +1,4 @@
-"""What stands before moto: who asks for what is noted, faults strike, roles are checked, sessions end on request.
+"""Middleware before moto: it records who calls what, applies faults, checks roles, expires sessions on request.
 
 moto assumes any role for anyone, and its sessions never end; an organization's trouble is in just these.
 """
@@ -19,7 +19,7 @@ from pipeline.sandbox.faults import ERRORS, Fault, Reply, cut, error
 _SCOPE = re.compile(r"Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
 _HANDED_OUT = re.compile(rb"<(AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)<")
 _PREFIXES = {"tagging": "tag"}
-"""What IAM calls services that sign under another name."""
+"""IAM's prefix of services whose signing name is another."""
 _JSON = ("organizations", "tagging", "pricing", "appstream")
 """Services that speak AWS JSON 1.1."""
 _WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -27,7 +27,7 @@ _WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 @dataclass(frozen=True)
 class Asked:
-    """Something that was asked for: by which account, and as IAM names it, `sts:AssumeRole` for instance."""
+    """A call: the account, and the action as IAM names it, `sts:AssumeRole` for instance."""
 
     account_id: str
     action: str
@@ -35,17 +35,17 @@ class Asked:
 
 @dataclass
 class Front:
-    """Moto, with what it lacks. `faults` are those of all services; each says whose requests it strikes."""
+    """Moto with faults, checked roles and expiring sessions. `faults` are those of all services."""
 
     moto: _WSGI
     account_of: Callable[[str], str]
     faults: list[Fault]
     roles: dict[str, str | None] | None = None
-    """External id by ARN of the roles that there are; None where anyone may assume anything."""
+    """The external id of each existing role, by ARN; None where anyone may assume any role."""
     enabled: dict[str, set[str]] = field(default_factory=dict)
-    """The regions that an account has enabled; all of them where it is not here."""
+    """The regions that an account has enabled; an account that is not listed has enabled all."""
     expired: set[str] = field(default_factory=set)
-    """Access keys of sessions that are over."""
+    """Access keys of expired sessions."""
     secrets: set[str] = field(default_factory=set)
     """Keys and tokens that STS has handed out."""
     log: list[Asked] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Front:
             return self.moto(environ, start_response)
         service, region, key = scope["service"], scope["region"], scope["key"]
         asked: dict[str, list[str]] = {}
-        if service != "s3":  # Whose bodies may be large, and come in chunks.
+        if service != "s3":  # S3's bodies may be large and chunked.
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             environ["wsgi.input"] = BytesIO(body)
             asked = parse_qs(body.decode("utf-8", "replace"))
@@ -126,7 +126,7 @@ def _regions(names: list[str]) -> Reply:
 
 
 def _changed(fault: Fault, reply: Reply | None, service: str, operation: str) -> Reply | None:
-    """What a fault makes of a reply; None is moto's own."""
+    """The reply of a fault; None where moto is to answer."""
     if fault.kind in ERRORS:
         status, code, message = ERRORS[fault.kind]
         return _error(service, status, code, f"{message}: {service}:{operation}")

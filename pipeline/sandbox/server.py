@@ -1,4 +1,4 @@
-"""The sandbox as a server on loopback: AppStream beside moto, one port, a clock that can be moved.
+"""The sandbox as a server on loopback: AppStream and moto on one port, with a clock that can be moved.
 
 Used in this process (`with Sandbox() as sandbox`) or on its own (`image-builders sandbox`); in both it is real
 HTTP. `GET /_sandbox` tells its state, `POST /_sandbox` changes clock and faults.
@@ -31,7 +31,7 @@ CONTROL = "/_sandbox"
 
 
 class Clock:
-    """Real time, or a moment at which it stands."""
+    """Real time, or a fixed moment."""
 
     def __init__(self, at: datetime | None = None) -> None:
         self._at = at
@@ -40,7 +40,7 @@ class Clock:
         return self._at or datetime.now(UTC)
 
     def set(self, at: datetime | None) -> None:
-        """Stops the clock at a moment; None lets it run with real time."""
+        """Fixes the clock at a moment; None returns to real time."""
         self._at = at
 
     def advance(self, by: timedelta) -> None:
@@ -52,7 +52,7 @@ class _Handler(WSGIRequestHandler):
     disable_nagle_algorithm = True
 
     def log(self, *_: Any) -> None:
-        """Nothing: what was asked is in `AppStream.calls`."""
+        """Logs nothing: the requests are in `AppStream.calls`."""
 
 
 class Sandbox:
@@ -96,17 +96,17 @@ class Sandbox:
         "AWS_ENDPOINT_URL_S3",
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     )
-    """What must not be in the environment of a boto3 that is to talk to this sandbox, and to nothing else."""
+    """Variables to unset, so that boto3 talks to this sandbox and to nothing else."""
 
     def take_over(self, environ: MutableMapping[str, str]) -> None:
-        """Makes an environment that of this sandbox."""
+        """Changes an environment so that boto3 talks to this sandbox."""
         for name in self.unset:
             environ.pop(name, None)
         environ.update(self.environment)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What boto3 needs in its environment to talk to this sandbox."""
+        """The variables with which boto3 talks to this sandbox."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "sandbox",
@@ -129,7 +129,7 @@ class Sandbox:
 
     @property
     def actions(self) -> list[str]:
-        """What was asked for of any service, as IAM names it."""
+        """The actions that were called, of any service, as IAM names them."""
         return [
             *(asked.action for asked in self.front.log),
             *("appstream:DescribeImageBuilders" for _ in self.appstream.calls),

@@ -1,4 +1,4 @@
-"""What moto lacks beside AppStream's listing: the tags of image builders, and the price list. A WSGI application.
+"""Services that moto lacks, as a WSGI application: the tags of image builders, and the price list.
 
 What it does not serve it hands on to moto.
 """
@@ -29,12 +29,12 @@ _HOURLY = {
     "stream.compute.xlarge": 0.41,
     "stream.memory.2xlarge": 0.80,
 }
-"""Made up, as all prices of the sandbox are; the graphics instances have none, so that some builder is unpriced."""
+"""Invented prices; graphics instances have none, so that some image builders are unpriced."""
 _SYSTEMS = {"Windows": 1.0, "BYOL": 0.7, "Amazon Linux": 0.6, "RHEL": 0.9}
 
 
 def price_list(regions: Iterable[str] = _REGIONS) -> list[dict[str, Any]]:
-    """Products as the Price List API has them, fleets among them, whose prices are not image builders'."""
+    """Products as the Price List API lists them; some are fleets', whose prices are not image builders'."""
     products = []
     for place, region in enumerate(regions):
         for instance_type, hourly in _HOURLY.items():

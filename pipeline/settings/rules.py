@@ -1,14 +1,11 @@
-"""What the views take from settings: the rules of `findings` with their thresholds, owner tags, billed states.
+"""The rules of `findings` with their thresholds, the owner tags, the billed states: what findings.yaml may change.
 
-sql/rules.yaml has the defaults; findings.yaml, or the file that IMAGE_BUILDERS_FINDINGS names, what a user changes.
-What a rule looks at is in sql/findings.sql.
+The defaults are in sql/rules.yaml. What a rule looks at is in sql/findings/findings.sql.
 """
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -16,22 +13,22 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from pipeline.aws import service_model as model
-from pipeline.settings.yaml_file import Keys, Step, read_keys
-from pipeline.views.sql_files import sql_folder
+from pipeline import sql_folder
+from pipeline.aws import service_model
+from pipeline.errors import nearest
+from pipeline.settings.environment import Severity
+from pipeline.settings.files import NO_FILE, SettingsFile
+from pipeline.settings.yaml_file import Keys, Step, read_yaml
 
-DEFAULT_FILE = "findings.yaml"
-
-Severity = Literal["low", "medium", "high"]
 # YAML reads the plain word off as a truth value.
 Check = Annotated[Literal["warn", "error", "off"], BeforeValidator(lambda value: "off" if value is False else value)]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of `findings`: its title, how bad a failure is, its threshold and unit if it has one, who says so.
+    """A rule of `findings`: its title, the severity of a failure, its threshold and unit if it has one, its source.
 
-    `check` is what its asset check says of a failure.
+    `check` is the severity of its asset check: warn, error, or off for no check.
     """
 
     name: str
@@ -45,7 +42,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Rules:
-    """The settings, merged: the rules that are in force, and what else the views take from here."""
+    """The defaults with the user's changes: rules that are enabled, owner tags, billed states, severity of checks."""
 
     rules: tuple[Rule, ...]
     owner_tags: tuple[str, ...]
@@ -64,23 +61,23 @@ def _rule_names(given: dict[str, RuleKeys]) -> dict[str, RuleKeys]:
     return given
 
 
-def _some(given: list[str]) -> list[str]:
+def _not_empty(given: list[str]) -> list[str]:
     if not given:
         raise ValueError("the list is empty: name one at least, or leave the key out for the default")
     return given
 
 
 def _known_states(given: list[str]) -> list[str]:
-    """States that nobody has heard of may be AWS's newest; those that nearly are known ones are mistyped."""
-    known = model.enums()["State"]
+    """An unknown state may be AWS's newest; one that is nearly a known one is mistyped."""
+    known = service_model.enums()["State"]
     for state in given:
-        if state not in known and (near := difflib.get_close_matches(state, known, 1, 0.8)):
-            raise ValueError(f"there is no state {state}; did you mean {near[0]}?")
+        if state not in known and (near := nearest(state, known, 0.8)):
+            raise ValueError(f"there is no state {state}; did you mean {near}?")
     return given
 
 
 class RuleKeys(Keys):
-    """What may be changed of a rule."""
+    """What findings.yaml may change of a rule."""
 
     enabled: bool = True
     severity: Severity | None = None
@@ -91,38 +88,36 @@ class RuleKeys(Keys):
 class RulesFile(Keys):
     """findings.yaml, validated."""
 
-    owner_tags: Annotated[list[str], AfterValidator(_some)] | None = None
-    billed_states: Annotated[list[str], AfterValidator(_some), AfterValidator(_known_states)] | None = None
+    owner_tags: Annotated[list[str], AfterValidator(_not_empty)] | None = None
+    billed_states: Annotated[list[str], AfterValidator(_not_empty), AfterValidator(_known_states)] | None = None
     checks: Check | None = None
     rules: Annotated[dict[str, RuleKeys], AfterValidator(_rule_names)] = {}
 
 
-def read_rules(environ: Mapping[str, str] = os.environ) -> Rules:
-    """The rules in force. Raises ConfigurationError for a file that cannot be, with the place and the fix."""
-    given = read_keys(RulesFile, environ, "IMAGE_BUILDERS_FINDINGS", DEFAULT_FILE, _keys_at)
+def read_rules(file: SettingsFile = NO_FILE) -> Rules:
+    """The rules in force; without a file, the defaults. Raises ConfigurationError with the place and the fix."""
+    given = read_yaml(RulesFile, file, _keys_at)
     defaults = _defaults()
     checks = given.checks or defaults["checks"]
-    rules = []
-    for name, known in defaults["rules"].items():
-        own = given.rules.get(name, RuleKeys())
-        if own.enabled:
-            threshold = known.get("threshold") if own.threshold is None else own.threshold
-            rules.append(
-                Rule(
-                    name,
-                    known["title"],
-                    own.severity or known["severity"],
-                    known["source"],
-                    None if threshold is None else float(threshold),
-                    known.get("unit"),
-                    own.checks or checks,
-                )
-            )
+    changes = {name: given.rules.get(name, RuleKeys()) for name in defaults["rules"]}
     return Rules(
-        tuple(rules),
+        tuple(_rule(name, defaults["rules"][name], own, checks) for name, own in changes.items() if own.enabled),
         tuple(given.owner_tags or defaults["owner_tags"]),
         tuple(given.billed_states or defaults["billed_states"]),
         checks,
+    )
+
+
+def _rule(name: str, default: dict[str, Any], own: RuleKeys, checks: str) -> Rule:
+    threshold = default.get("threshold") if own.threshold is None else own.threshold
+    return Rule(
+        name,
+        default["title"],
+        own.severity or default["severity"],
+        default["source"],
+        None if threshold is None else float(threshold),
+        default.get("unit"),
+        own.checks or checks,
     )
 
 

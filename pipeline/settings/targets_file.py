@@ -1,11 +1,10 @@
-"""The targets file: its keys, what they may hold, and one clear sentence for each mistake in it.
+"""The targets file: its keys, and what each may hold.
 
-What the keys come to, once AWS is asked, is `targets`' subject; nothing here calls anybody.
+Which accounts and regions that comes to, once AWS is asked, is the subject of `targets`; nothing here makes a call.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -13,9 +12,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from pipeline.aws.credentials import Role
-from pipeline.settings.yaml_file import Keys, Step, read_keys
+from pipeline.settings.files import NO_FILE, SettingsFile
+from pipeline.settings.yaml_file import Keys, Step, read_yaml
 
-DEFAULT_FILE = "targets.yaml"
 DEFAULT_CONCURRENCY = 32
 
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
@@ -48,7 +47,7 @@ def _external_id(value: str) -> str:
     return value
 
 
-def _every(value: Any) -> Any:
+def _all_as_glob(value: Any) -> Any:
     if isinstance(value, str):
         if value != "all":
             raise ValueError(f"write a list, [{value}], or the word all")
@@ -56,11 +55,11 @@ def _every(value: Any) -> Any:
     return value
 
 
-def _one_or_more(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | Mapping) else value
 
 
-def _hop(value: Any) -> Any:
+def _as_keys(value: Any) -> Any:
     return {"role": value} if isinstance(value, str) else value
 
 
@@ -71,11 +70,11 @@ def _no_repeats(values: list[str]) -> list[str]:
     return values
 
 
-Regions = Annotated[list[str], Field(min_length=1), BeforeValidator(_every), AfterValidator(_no_repeats)]
+Regions = Annotated[list[str], Field(min_length=1), BeforeValidator(_all_as_glob), AfterValidator(_no_repeats)]
 
 
 class Hop(Keys):
-    """A role on the way to another."""
+    """A role to assume on the way to another role."""
 
     role: Annotated[str, AfterValidator(_role_arn)]
     external_id: Annotated[str, AfterValidator(_external_id)] | None = None
@@ -85,11 +84,11 @@ class Hop(Keys):
         return Role(self.role, self.external_id)
 
 
-Via = Annotated[list[Annotated[Hop, BeforeValidator(_hop)]], BeforeValidator(_one_or_more)]
+Via = Annotated[list[Annotated[Hop, BeforeValidator(_as_keys)]], BeforeValidator(_as_list)]
 
 
 class AccountKeys(Keys):
-    """An account that is listed."""
+    """An account that the file lists."""
 
     id: Annotated[str, AfterValidator(_account_id)]
     name: str | None = None
@@ -117,7 +116,7 @@ class AccountKeys(Keys):
 
 
 class OrganizationKeys(Keys):
-    """Accounts that AWS Organizations tells of."""
+    """Which accounts of an AWS organization to look at, and the role to assume in each."""
 
     role_name: Annotated[str, AfterValidator(_role_name)]
     external_id: Annotated[str, AfterValidator(_external_id)] | None = None
@@ -139,12 +138,13 @@ class TargetsFile(Keys):
     tags: bool = False
 
 
-def read_file(environ: Mapping[str, str] = os.environ) -> TargetsFile:
-    """The targets file that IMAGE_BUILDERS_TARGETS names, else targets.yaml if it is there, else defaults.
+def read_targets(file: SettingsFile = NO_FILE, tags: bool | None = None) -> TargetsFile:
+    """The targets file, validated; the defaults where there is none. `tags`, where given, overrides the file's.
 
     Raises ConfigurationError, naming the file, the line, the key's path, what is wrong with it and the fix.
     """
-    return read_keys(TargetsFile, environ, "IMAGE_BUILDERS_TARGETS", DEFAULT_FILE, _keys_at)
+    targets = read_yaml(TargetsFile, file, _keys_at)
+    return targets if tags is None else targets.model_copy(update={"tags": tags})
 
 
 def _keys_at(steps: Sequence[Step]) -> list[str]:

@@ -1,27 +1,26 @@
-"""A settings file in YAML: read, held against its keys, and one clear sentence for each mistake in it.
+"""A settings file in YAML: read, validated, and one clear sentence with place and fix for each mistake in it.
 
-Which keys there are is not known here: `targets_file` and `rules` say.
+Which keys a file may have is not known here: `targets_file` and `rules` declare that.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, nearest
+from pipeline.settings.files import SettingsFile
 
 Step = str | int
 KeysAt = Callable[[Sequence[Step]], list[str]]
-"""The keys that may stand at a path of the file."""
+"""The keys that are allowed at a path of the file."""
 
 
 class Keys(BaseModel):
-    """Keys of a settings file: no others, and of their own types only."""
+    """A group of keys of a settings file: unknown keys are refused, and so are values of another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -29,36 +28,29 @@ class Keys(BaseModel):
 Model = TypeVar("Model", bound=Keys)
 
 
-def read_keys(model: type[Model], environ: Mapping[str, str], setting: str, default: str, keys_at: KeysAt) -> Model:
-    """The file that the setting names, else the default one if it is there, else the model's own defaults.
+def read_yaml(model: type[Model], file: SettingsFile, keys_at: KeysAt) -> Model:
+    """The file, validated; the model's own defaults where there is no file. `keys_at` gives the keys of a path.
 
     Raises ConfigurationError, naming the file, the line, the key's path, what is wrong with it and the fix.
     """
-    named = environ.get(setting)
-    path = Path(named or default)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        if named:
-            raise ConfigurationError(f"{setting} names {named}, which does not exist.") from None
+    text = file.text()
+    if text is None:
         return model()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}.") from error
     try:
         root = yaml.compose(text, yaml.SafeLoader)
-        _require_distinct_keys(str(path), root)
+        _require_distinct_keys(file.name, root)
         content = yaml.safe_load(text)
     except (RecursionError, KeyError) as error:
         raise ConfigurationError(
-            f"{path} cannot be meant: it nests too deeply, or has a tag that does not fit."
+            f"{file.name} cannot be understood: it nests too deeply, or has a tag that does not fit."
         ) from error
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigurationError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+        raise ConfigurationError(f"{file.name} is not YAML: {' '.join(str(error).split())}.") from error
     try:
         return model.model_validate({} if content is None else content)
     except ValidationError as error:
-        # The order is pydantic's; a reader mends the first and comes back.
-        raise ConfigurationError(_sentence(str(path), root, error.errors()[0], keys_at)) from None
+        # Pydantic's first; the reader corrects it and is told of the next.
+        raise ConfigurationError(_sentence(file.name, root, error.errors()[0], keys_at)) from None
 
 
 def _sentence(path: str, root: yaml.Node | None, error: Any, keys_at: KeysAt) -> str:
@@ -66,17 +58,15 @@ def _sentence(path: str, root: yaml.Node | None, error: Any, keys_at: KeysAt) ->
     node = _at(root, steps)
     where = ".".join(str(step) for step in steps) or "the file"
     line = f" (line {node.start_mark.line + 1})" if node else ""
-    return f"{path}: {where}: {_said(error, steps, node, keys_at).rstrip('.')}{line}."
+    return f"{path}: {where}: {_reason(error, steps, node, keys_at).rstrip('.')}{line}."
 
 
-def _said(error: Any, steps: Sequence[Step], node: yaml.Node | None, keys_at: KeysAt) -> str:
+def _reason(error: Any, steps: Sequence[Step], node: yaml.Node | None, keys_at: KeysAt) -> str:
     kind, given = error["type"], error.get("input")
     if kind == "extra_forbidden":
         keys = keys_at(steps[:-1])
-        near = difflib.get_close_matches(str(steps[-1]), keys, 1)
-        return (
-            f"there is no such key{f'; did you mean {near[0]}?' if near else '.'} The keys here are {', '.join(keys)}"
-        )
+        near = nearest(str(steps[-1]), keys)
+        return f"there is no such key{f'; did you mean {near}?' if near else '.'} The keys here are {', '.join(keys)}"
     if kind == "missing":
         return "this key is missing"
     if kind == "string_type" and isinstance(node, yaml.ScalarNode) and given is not None:
@@ -103,7 +93,7 @@ def _article(value: Any) -> str:
 
 
 def _within(root: yaml.Node | None, loc: Sequence[Step]) -> list[Step]:
-    """The steps of a pydantic location that are steps of the file; a `via` of one is a list only to us."""
+    """The steps of a pydantic location that exist in the file: a validator may have made a list of a single value."""
     steps: list[Step] = []
     for step in loc:
         here = _at(root, steps)
@@ -116,7 +106,7 @@ def _within(root: yaml.Node | None, loc: Sequence[Step]) -> list[Step]:
 
 
 def _at(root: yaml.Node | None, steps: Sequence[Step]) -> yaml.Node | None:
-    """The node of a path, or the nearest above it."""
+    """The YAML node of a path, or the nearest one above it."""
     node = root
     for step in steps:
         below: yaml.Node | None = None
@@ -131,10 +121,10 @@ def _at(root: yaml.Node | None, steps: Sequence[Step]) -> yaml.Node | None:
 
 
 def _require_distinct_keys(path: str, node: yaml.Node | None, known: set[int] | None = None) -> None:
-    """Raises ConfigurationError for a key that comes twice: YAML would take the last without a word."""
+    """Raises ConfigurationError for a key that comes twice: YAML would silently take the last."""
     known = set() if known is None else known
     if id(node) in known:
-        return  # An alias of what was looked at.
+        return  # An alias of a node that was checked already.
     known.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()

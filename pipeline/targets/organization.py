@@ -1,4 +1,4 @@
-"""The accounts of an AWS organization: which there are, which are wanted, which are left out and why."""
+"""The accounts of an AWS organization that the targets file asks for."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from pipeline.aws import failures
-from pipeline.aws.credentials import Access
+from pipeline.aws import Access, failures
 from pipeline.aws.redaction import redacted
+from pipeline.aws.roles import retry_when_expired
 from pipeline.errors import ConfigurationError, CredentialsError, MalformedReplyError
 from pipeline.settings.targets_file import OrganizationKeys
 
@@ -27,7 +25,7 @@ class Member:
 
 
 def members(access: Access, keys: OrganizationKeys, partition: str) -> list[Member]:
-    """The accounts that the keys ask for, in whatever state they are, by id.
+    """The accounts that the keys ask for, in whatever state, ordered by id.
 
     Raises ConfigurationError for an organizational unit that does not exist or when nothing is left,
     CredentialsError when AWS Organizations does not answer.
@@ -35,13 +33,8 @@ def members(access: Access, keys: OrganizationKeys, partition: str) -> list[Memb
     roles = tuple(hop.as_role for hop in keys.via)
     try:
         with access.acting_as(roles) as lease:
-            client = access.client("organizations", access.homes(partition)[0], roles)
-            try:
-                found, without = _found(client, keys)
-            except ClientError as error:
-                if failures.describe(error).code not in failures.EXPIRED or not lease.renew():
-                    raise
-                found, without = _found(client, keys)
+            client = access.client("organizations", access.home_regions(partition)[0], roles)
+            found, without = retry_when_expired(lambda: _found(client, keys), lease)
     except Exception as error:
         failure = failures.describe(error)
         if failure.code in ("ParentNotFoundException", "OrganizationalUnitNotFoundException", "InvalidInputException"):
@@ -68,7 +61,7 @@ def _is_wanted(member: Member, keys: OrganizationKeys) -> bool:
 
 
 def _found(client: Any, keys: OrganizationKeys) -> tuple[list[Member], set[Member]]:
-    """The members of the units that are wanted, and of those that are not."""
+    """The accounts in the units to include, and those in the units to exclude."""
     found = _below(client, keys.include_ous) if keys.include_ous else _all(client)
     return found, set(_below(client, keys.exclude_ous)) if keys.exclude_ous else set()
 
@@ -89,8 +82,8 @@ def _below(client: Any, units: Sequence[str]) -> list[Member]:
     return found
 
 
-def _members(client: Any, operation: str, **asked: str) -> Iterator[Member]:
-    for page in client.get_paginator(operation).paginate(**asked):
+def _members(client: Any, operation: str, **parameters: str) -> Iterator[Member]:
+    for page in client.get_paginator(operation).paginate(**parameters):
         for account in page["Accounts"]:
             # State is the newer of the two; Status ends in September 2026 (Organizations API reference, Account).
             state = account.get("State") or account.get("Status") or "ACTIVE"

@@ -1,6 +1,6 @@
 """The views for other engines over the same files: a script of statements in Spark's or Trino's SQL.
 
-sqlglot carries the SQL over; what it cannot know, how an engine is told of Parquet files, is here.
+sqlglot translates the SQL; how an engine declares tables over Parquet files is here.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import sqlglot
 
 from pipeline import contract
 from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES
-from pipeline.views import database as views
-from pipeline.views.database import Settings
-from pipeline.warehouse.warehouse import Warehouse
+from pipeline.views.catalogue import all_views
+from pipeline.views.settings_views import Settings
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.scan import RECENT, quoted
 
 Dialect = Literal["spark", "trino"]
 
@@ -40,50 +41,52 @@ _TYPES = {
 
 
 def script(dialect: Dialect, warehouse: Warehouse, settings: Settings | None = None) -> list[str]:
-    """The statements that make every view over a warehouse, in their order, without semicolons.
+    """The statements that create every view over a warehouse, in order, without semicolons.
 
-    The raw tables go to the schema `raw`, the views to the current one. Sessions are to be in UTC. Views with a
-    parameter become table functions in Spark (4.0 or later); Trino has none such, so there they are left out.
+    The raw tables go to the schema `raw`, the views to the current one. Sessions must be in UTC. Views with a
+    parameter become table functions in Spark (4.0 or later); Trino has no such functions, so they are left out there.
     """
-    made = list(_raw(dialect, warehouse))
-    made.append(f"create or replace view raw.{views.RECENT} as\nselect * from raw.{EXTRACTS.name}")
-    for view in views.all_views(settings):
-        carried = carry_over(view.query, dialect)
+    statements = list(_raw(dialect, warehouse))
+    statements.append(f"create or replace view raw.{RECENT} as\nselect * from raw.{EXTRACTS.name}")
+    for view in all_views(settings):
+        translated = translate(view.query, dialect)
         if not view.parameters:
-            made.append(f"create or replace view {view.name} as\n{carried}")
+            statements.append(f"create or replace view {view.name} as\n{translated}")
         elif dialect == "spark":
             parameters = ", ".join(f"{name} timestamp" for name in view.parameters)
-            made.append(f"create or replace function {view.name}({parameters})\nreturns table\nreturn {carried}")
-    return made
+            statements.append(
+                f"create or replace function {view.name}({parameters})\nreturns table\nreturn {translated}"
+            )
+    return statements
 
 
-def carry_over(query: str, dialect: Dialect) -> str:
-    """A query of DuckDB's in another dialect. Raises sqlglot's UnsupportedError rather than lose a meaning."""
-    (carried,) = sqlglot.transpile(
+def translate(query: str, dialect: Dialect) -> str:
+    """A DuckDB query in another dialect. Raises sqlglot's UnsupportedError rather than change its meaning."""
+    (translated,) = sqlglot.transpile(
         query, read="duckdb", write=dialect, unsupported_level=sqlglot.ErrorLevel.RAISE, pretty=True
     )
-    return carried
+    return translated
 
 
 def _raw(dialect: Dialect, warehouse: Warehouse) -> Iterator[str]:
     yield f"create {'database' if dialect == 'spark' else 'schema'} if not exists raw"
     for table in (*TABLES, PRICES):
         columns = ",\n".join(f"    {c.name} {_TYPES[dialect][c.type]}" for c in table.columns)
-        place = f"{warehouse.location}/{table.name}".replace("'", "''")
-        if warehouse.storage.end(table.name, newest=True) is None:
+        place = quoted(f"{warehouse.location}/{table.name}")
+        if warehouse.storage.oldest_or_newest(table.name, newest=True) is None:
             nothing = ",\n".join(f"    cast(null as {_TYPES[dialect][c.type]}) as {c.name}" for c in table.columns)
             nothing += f",\n    cast(null as date) as {HIVE_KEY}"
             yield f"create or replace view raw.{table.name} as\nselect\n{nothing}\nwhere false"
         elif dialect == "spark":
             yield (
                 f"create table if not exists raw.{table.name} (\n{columns},\n    {HIVE_KEY} date\n)\nusing parquet\n"
-                f"partitioned by ({HIVE_KEY})\nlocation '{place}'"
+                f"partitioned by ({HIVE_KEY})\nlocation {place}"
             )
             yield f"msck repair table raw.{table.name}"
         else:
             yield (
                 f"create table if not exists raw.{table.name} (\n{columns},\n    {HIVE_KEY} date\n)\nwith (\n"
-                f"    format = 'PARQUET',\n    external_location = '{place}',\n"
+                f"    format = 'PARQUET',\n    external_location = {place},\n"
                 f"    partitioned_by = array['{HIVE_KEY}']\n)"
             )
             yield f"call system.sync_partition_metadata('raw', '{table.name}', 'FULL')"

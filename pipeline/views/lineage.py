@@ -1,4 +1,7 @@
-"""Which columns a view's columns come from, drawn from its SQL by sqlglot."""
+"""Which columns a view's columns come from, found in its SQL by sqlglot.
+
+Helpers that no person sees are looked through, and a raw table counts as the committed table of its name.
+"""
 
 from __future__ import annotations
 
@@ -9,39 +12,50 @@ from sqlglot import exp
 from sqlglot.lineage import Node, lineage
 
 from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES
-from pipeline.views import database as views
-from pipeline.views.database import View
+from pipeline.views.catalogue import all_views, catalogue
+from pipeline.views.dependencies import reads, tables_of
+from pipeline.views.view import View
+from pipeline.warehouse.scan import RECENT
 
 Sources = tuple[tuple[str, str], ...]
-"""Tables or views, and columns of theirs."""
+"""Names of tables or views, each with one of its columns."""
 
 
 @cache
 def of_view(name: str) -> dict[str, Sources]:
-    """For each column of a view what it comes from, one step up; nothing for what is made in the view itself.
-
-    A raw table counts as the committed table of its name.
-    """
-    view = next(v for v in views.all_views() if v.name == name)
-    nodes = lineage(None, _query(view), _schema(), dialect="duckdb", copy=False, trim_selects=False)
+    """For each column of a view the columns that it comes from, one view up; none for one that is made in the view."""
+    view = catalogue()[name]
+    nodes = lineage(None, _query(view), _schema(), sources=_helpers(), dialect="duckdb", copy=False, trim_selects=False)
     assert isinstance(nodes, dict)
     return {column: _sources(nodes[column]) for column in view.columns}
 
 
 def upstream(view: View) -> set[str]:
-    """The tables and views that a view reads."""
-    query = _query(view)
-    named = {table.name for table in query.find_all(exp.Table)} - {cte.alias for cte in query.find_all(exp.CTE)}
-    return named & set(_schema()) - {view.name}
+    """The tables and views that a view reads, those that its helpers read included."""
+    found: set[str] = set()
+    known = catalogue()
+    read = reads(view.query)
+    for name in read.views | {_committed(raw) for raw in read.raw_tables}:
+        found |= upstream(known[name]) if name in known and known[name].is_helper else {name}
+    return (found & set(_schema())) - {view.name}
+
+
+def _committed(raw: str) -> str:
+    return EXTRACTS.name if raw == RECENT else raw
 
 
 def _query(view: View) -> exp.Expr:
     query = sqlglot.parse_one(view.query, dialect="duckdb")
-    for table in query.find_all(exp.Table):
+    for table in tables_of(query):
         table.set("db", None)
-        if table.name == views.RECENT:
-            table.set("this", exp.to_identifier(EXTRACTS.name))
+        table.set("this", exp.to_identifier(_committed(table.name)))
     return query
+
+
+@cache
+def _helpers() -> dict[str, exp.Expr]:
+    """The queries of the helpers that read views; those of recent_extracts count as the table itself."""
+    return {view.name: _query(view) for view in catalogue().values() if view.is_helper and view.name != RECENT}
 
 
 def _sources(root: Node) -> Sources:
@@ -57,6 +71,6 @@ def _sources(root: Node) -> Sources:
 @cache
 def _schema() -> dict[str, dict[str, str]]:
     # Only the names matter; the types are DuckDB's to know.
-    columns = {view.name: list(view.columns) for view in views.all_views()}
+    columns = {view.name: list(view.columns) for view in all_views() if not view.is_helper}
     columns |= {table.name: [*(c.name for c in table.columns), HIVE_KEY] for table in (*TABLES, PRICES)}
     return {name: dict.fromkeys(names, "varchar") for name, names in columns.items()}

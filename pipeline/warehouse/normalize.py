@@ -1,6 +1,6 @@
-"""Image builders as the API nests them → the contract's tables, by Arrow compute on many pages at once.
+"""Flattens image builders, as the API nests them, into the contract's tables, by Arrow compute on many at once.
 
-Pure: batches in, tables out. It loops over tables and columns, never over builders.
+Pure functions: batches in, tables out. They loop over tables and columns, never over image builders.
 """
 
 from __future__ import annotations
@@ -9,27 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import contract
-from pipeline.contract import Column, Table
-from pipeline.extract.pages import member
-
-LOOKED = pa.schema(
-    [
-        pa.field("account_id", pa.string(), nullable=False),
-        pa.field("region", pa.string(), nullable=False),
-        pa.field("observed_at", contract.MOMENT, nullable=False),
-        pa.field("arn", pa.string(), nullable=False),
-        pa.field("builder", contract.BUILDER, nullable=False),
-        pa.field(contract.EXTRA, pa.string()),
-        pa.field("tags", contract.TAG_LIST),
-    ]
-)
-"""What a look at a target yields, row by row in the order of its pages; see `sweep`."""
+from pipeline.contract import Column, Table, member
 
 
 def normalize(looked: pa.RecordBatch | pa.Table, snapshot_id: str) -> dict[str, pa.Table]:
-    """The rows of every data table, by table name, for image builders of the schema `LOOKED`.
+    """The rows of every data table, by table name, for image builders of the schema `contract.LOOKED`.
 
-    A list that is absent, null or empty makes no child rows; a null inside a list keeps its position.
+    A list that is absent, null or empty makes no child rows; a null in a list keeps its position.
     """
     looked = pa.table(looked).combine_chunks()
     columns = {name: _array(looked[name]) for name in looked.schema.names}

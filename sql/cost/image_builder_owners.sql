@@ -1,21 +1,23 @@
--- Whose image builders are: the value of the first of the owner tags (owner_tags) that each has, in any case of
+-- The owner of each image builder: the value of the first of the owner tags (owner_tags) that each has, in any case of
 -- letters, as of the newest look that told its tags. Where AWS told the tags of some and refused those of others,
 -- the others keep what was told of them before; one that is gone keeps the owner it had last.
 --
 -- Grain: one row per image builder whose tags name an owner, as far as they were told.
+-- Key: arn
 -- Columns:
 --   arn: the image builder
 --   owner: the tag's value
 --   tag_key: the tag, as it is written there
 --   snapshot_id: the newest snapshot that tells its tags
 
-with looks as (
+with snapshots_of_targets as (
     select
         snapshot_id,
         account_id,
         region,
         coalesce(tags_status = 'ok', false) as is_whole
-    from extracts
+    from looks
+    where is_kept
 ),
 
 tags as (
@@ -25,7 +27,7 @@ tags as (
         tags.tag_key,
         tags.tag_value,
         looks.is_whole
-    from looks
+    from snapshots_of_targets as looks
     join raw.image_builder_tags as tags
         on
             looks.snapshot_id = tags.snapshot_id
@@ -39,7 +41,7 @@ sightings as (
         builders.arn,
         builders.snapshot_id,
         builders.observed_at
-    from looks
+    from snapshots_of_targets as looks
     join raw.image_builders as builders
         on
             looks.snapshot_id = builders.snapshot_id

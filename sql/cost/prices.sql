@@ -2,6 +2,7 @@
 -- the user's own file, which hold at all times and win.
 --
 -- Grain: one row per source, region, instance type, operating system and stretch of time.
+-- Key: source, region, instance_type, operating_system, unit, valid_from
 -- Columns:
 --   source: file or aws
 --   region: the AWS region; * for any

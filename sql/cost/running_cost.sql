@@ -1,8 +1,10 @@
--- What running cost: the stretches of running_spans cut into UTC days and priced, with the least and the most that it
+-- The cost of running time: the stretches of running_spans cut into UTC days and priced, with the least and the most that it
 -- can have been. Only time since the first look that saw a target counts. What has no known price is unpriced, not
 -- free. AWS's own rounding, discounts and credits are not in it.
 --
 -- Grain: one row per image builder, UTC day, instance type, operating system and volume size with which it ran.
+-- Key: arn, cost_date, instance_type, platform, extra_volume_gb
+-- Not null: hours_low, hours_high, is_priced
 -- Columns:
 --   cost_date: the UTC day
 --   account_id: the AWS account
@@ -25,13 +27,13 @@
 --   volume_usd_low: the least that it can have cost beside the instance; null where no price is known
 --   volume_usd_high: the most that it can have cost beside the instance; null where no price is known
 
-with looks as (
+with targets as (
     select
         account_id,
         region,
-        min(case when status = 'ok' then observed_at end) as first_at,
-        max(coalesce(later_observed_at, observed_at)) as newest_at
-    from extracts
+        min(case when is_kept and status = 'ok' then observed_at end) as first_at,
+        max(observed_at) as newest_at
+    from looks
     group by
         account_id,
         region
@@ -56,19 +58,19 @@ spans as (
                 -- Where only the kind of instance changed, the stretch before has the time between the two.
                 when
                     lag(spans.ended_before) over builder > spans.started_after
-                    and lag(spans.ended_before) over builder > looks.first_at
+                    and lag(spans.ended_before) over builder > targets.first_at
                     then least(lag(spans.ended_before) over builder, spans.first_seen_at)
-                when spans.started_after > looks.first_at then spans.started_after
-                when looks.first_at > spans.first_seen_at then spans.first_seen_at
-                else looks.first_at
+                when spans.started_after > targets.first_at then spans.started_after
+                when targets.first_at > spans.first_seen_at then spans.first_seen_at
+                else targets.first_at
             end at time zone 'UTC'
         ) as started_after,
-        date_trunc('second', coalesce(spans.ended_before, looks.newest_at) at time zone 'UTC') as ended_before
+        date_trunc('second', coalesce(spans.ended_before, targets.newest_at) at time zone 'UTC') as ended_before
     from running_spans as spans
-    join looks
+    join targets
         on
-            spans.account_id = looks.account_id
-            and spans.region = looks.region
+            spans.account_id = targets.account_id
+            and spans.region = targets.region
     window builder as (
         partition by spans.arn
         order by spans.first_seen_at
@@ -100,7 +102,7 @@ parts as (
     from days
 ),
 
-ran as (
+ran_by_platform as (
     select
         cost_date,
         account_id,
@@ -110,15 +112,6 @@ ran as (
         owner,
         instance_type,
         platform,
-        case
-            when platform in ('WINDOWS_10', 'WINDOWS_11') then 'BYOL'
-            when platform like 'WINDOWS%' then 'Windows'
-            when platform like 'AMAZON%' then 'Amazon Linux'
-            when platform like 'RHEL%' then 'RHEL'
-            when platform like 'ROCKY%' then 'Rocky Linux'
-            when platform like 'UBUNTU%' then 'Ubuntu Pro'
-            else platform
-        end as operating_system,
         case
             when volume_gb > 200 then volume_gb - 200
             else 0
@@ -140,6 +133,28 @@ ran as (
             else 0
         end
     having sum(greatest(seconds_high, 0)) > 0
+),
+
+platforms as (
+    select
+        ran.platform,
+        coalesce(min_by(systems.operating_system, systems.rank), ran.platform) as operating_system
+    from (
+        select distinct platform
+        from ran_by_platform
+    ) as ran
+    left join operating_systems as systems
+        on regexp_matches(lower(ran.platform), systems.pattern)
+    group by ran.platform
+),
+
+ran as (
+    select
+        ran_by_platform.*,
+        platforms.operating_system
+    from ran_by_platform
+    left join platforms
+        on ran_by_platform.platform = platforms.platform
 ),
 
 kinds as (

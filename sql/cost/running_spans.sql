@@ -3,6 +3,7 @@
 -- looks that both saw it running it is taken to have run.
 --
 -- Grain: one row per image builder and unbroken stretch of running.
+-- Key: arn, first_seen_at
 -- Columns:
 --   account_id: the AWS account
 --   region: the AWS region

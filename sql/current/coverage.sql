@@ -1,6 +1,7 @@
--- Where we could look, and where we could not: what no other view's silence may be mistaken for.
+-- How the looks at each target went, so that a target that could not be looked at is not mistaken for an empty one.
 --
 -- Grain: one row per target (account and region) that was ever looked at.
+-- Key: account_id, region
 -- Columns:
 --   account_id: the AWS account
 --   region: the AWS region
@@ -21,14 +22,14 @@
 --   gaps: of those, windows in which it was not: the look failed, there was none, or there is no snapshot; where the
 --     cadence changed, of the longer kind
 
-with looks as (
+with windows as (
     select
         account_id,
         region,
-        account_name,
         is_configured,
         window_start,
         window_end,
+        status,
         date_diff('second', window_start, window_end) as window_seconds,
         lag(date_diff('second', window_start, window_end)) over (
             partition by account_id, region
@@ -38,38 +39,20 @@ with looks as (
             partition by account_id, region
             order by window_start, window_end
             rows between unbounded preceding and 1 preceding
-        ) as previous_end,
-        started_at,
-        observed_at,
-        status,
-        complete,
-        builders,
-        -- A carried row tells of two looks: the one that is kept, and a later one that may have failed.
-        coalesce(later_observed_at, observed_at) as last_look_at,
-        coalesce(later_status, status) as last_status,
-        case when later_status is null then error_code else later_error_code end as last_error_code,
-        case when later_status is null then error_message else later_error_message end as last_error_message,
-        row_number() over (
-            partition by account_id, region
-            order by coalesce(later_observed_at, observed_at) desc
-        ) as age,
-        row_number() over (
-            partition by account_id, region, status = 'ok'
-            order by coalesce(later_observed_at, observed_at) desc
-        ) as age_of_status
-    from extracts
+        ) as previous_end
+    from looks
+    where is_kept
 ),
 
 configured as (
     select max(case when is_configured is not null then window_start end) as configured_window
-    from looks
+    from windows
 ),
 
-targets as (
+counted as (
     select
         account_id,
         region,
-        max(case when age = 1 then account_name end) as account_name,
         case
             when max(configured_window) is not null
                 then coalesce(
@@ -77,16 +60,7 @@ targets as (
                     false
                 )
         end as is_configured,
-        max(last_look_at) as last_look_at,
-        max(case when age = 1 then last_status end) as last_status,
-        max(case when age = 1 then last_error_code end) as last_error_code,
-        max(case when age = 1 then last_error_message end) as last_error_message,
-        max(case when last_status = 'ok' then last_look_at when status = 'ok' then observed_at end) as last_success_at,
-        max(case when complete then observed_at end) as last_complete_at,
-        max(case when status = 'ok' and age_of_status = 1 then builders end) as builders,
-        min(started_at) as first_look_at,
         max(window_end) as last_end,
-        max(case when age = 1 then window_seconds end) as window_seconds,
         count(*) + sum(
             case
                 when window_start > previous_end
@@ -97,8 +71,43 @@ targets as (
             end
         ) as windows_until_last,
         count(case when status = 'ok' then 1 end) as windows_seen
-    from looks
+    from windows
     cross join configured
+    group by
+        account_id,
+        region
+),
+
+ranked as (
+    select
+        *,
+        date_diff('second', window_start, window_end) as window_seconds,
+        row_number() over (
+            partition by account_id, region
+            order by observed_at desc, is_kept
+        ) as age,
+        row_number() over (
+            partition by account_id, region, is_kept and status = 'ok'
+            order by observed_at desc, is_kept
+        ) as age_of_seen
+    from looks
+),
+
+targets as (
+    select
+        account_id,
+        region,
+        max(case when age = 1 then account_name end) as account_name,
+        max(observed_at) as last_look_at,
+        max(case when age = 1 then status end) as last_status,
+        max(case when age = 1 then error_code end) as last_error_code,
+        max(case when age = 1 then error_message end) as last_error_message,
+        max(case when status = 'ok' then observed_at end) as last_success_at,
+        max(case when complete then observed_at end) as last_complete_at,
+        max(case when is_kept and status = 'ok' and age_of_seen = 1 then builders end) as builders,
+        min(started_at) as first_look_at,
+        max(case when age = 1 then window_seconds end) as window_seconds
+    from ranked
     group by
         account_id,
         region
@@ -106,18 +115,24 @@ targets as (
 
 spans as (
     select
-        *,
+        targets.*,
+        counted.is_configured,
+        counted.windows_seen,
         cast(
-            windows_until_last
+            counted.windows_until_last
             + case
-                when is_configured is not null and not is_configured then 0
-                when current_timestamp >= last_end
-                    then cast(floor(date_diff('second', last_end, current_timestamp) / window_seconds) as bigint) + 1
+                when counted.is_configured is not null and not counted.is_configured then 0
+                when current_timestamp >= counted.last_end
+                    then cast(floor(
+                        date_diff('second', counted.last_end, current_timestamp) / targets.window_seconds
+                    ) as bigint) + 1
                 else 0
             end
             as bigint
         ) as windows
     from targets
+    join counted
+        on targets.account_id = counted.account_id and targets.region = counted.region
 )
 
 select

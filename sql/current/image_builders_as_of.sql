@@ -2,6 +2,7 @@
 -- would have told, at the precision of a window.
 --
 -- Grain: one row per image builder.
+-- Key: arn
 -- Parameters: moment timestamptz
 -- Columns:
 --   image_builders.*: as there
@@ -9,24 +10,13 @@
 --   last_look_status: how that went
 --   is_last_look_failed: whether that look failed, so that the row tells of an earlier one
 
-with looks as (
+with known as (
     select
-        snapshot_id,
-        account_id,
-        region,
-        window_start,
-        is_configured,
-        status,
-        complete,
-        observed_at,
-        case when later_observed_at <= moment then later_observed_at else observed_at end as last_look_at,
-        case when later_observed_at <= moment then later_status else status end as last_look_status
-    from extracts
-    where window_start <= moment
-),
-
-known as (
-    select *
+        *,
+        row_number() over (
+            partition by account_id, region
+            order by observed_at desc, is_kept
+        ) as age
     from looks
     where observed_at <= moment
 ),
@@ -44,6 +34,7 @@ members as (
         looks.region
     from looks
     cross join configured
+    where looks.window_start <= moment
     group by
         looks.account_id,
         looks.region
@@ -59,8 +50,8 @@ targets as (
         known.account_id,
         known.region,
         max(case when known.complete then known.observed_at end) as complete_at,
-        max(known.last_look_at) as last_look_at,
-        max_by(known.last_look_status, known.last_look_at) as last_look_status
+        max(known.observed_at) as last_look_at,
+        max(case when known.age = 1 then known.status end) as last_look_status
     from known
     join members
         on known.account_id = members.account_id and known.region = members.region
@@ -78,7 +69,8 @@ sources as (
     join targets
         on known.account_id = targets.account_id and known.region = targets.region
     where
-        known.status = 'ok'
+        known.is_kept
+        and known.status = 'ok'
         and (targets.complete_at is null or known.observed_at >= targets.complete_at)
 ),
 

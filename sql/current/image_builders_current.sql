@@ -3,65 +3,61 @@
 -- the configuration no longer names is not here, but in image_builders and image_builders_as_of.
 --
 -- Grain: one row per image builder.
+-- Key: arn
 -- Columns:
 --   image_builders.*: as there
 --   last_look_at: when the target was looked at last, however that went
 --   last_look_status: how that went
 --   is_last_look_failed: whether that look failed, so that the row tells of an earlier one
 
-with looks as (
+with known as (
     select
-        snapshot_id,
-        snapshot_date,
-        account_id,
-        region,
-        window_start,
-        is_configured,
-        status,
-        complete,
-        observed_at,
-        coalesce(later_observed_at, observed_at) as last_look_at,
-        coalesce(later_status, status) as last_look_status
-    from recent_extracts
+        *,
+        row_number() over (
+            partition by account_id, region
+            order by observed_at desc, is_kept
+        ) as age
+    from recent_looks
 ),
 
 -- The newest window in which all of the configuration was looked at: what it no longer names is gone from here.
 configured as (
     select max(case when is_configured is not null then window_start end) as window_start
-    from looks
+    from known
 ),
 
 targets as (
     select
-        looks.account_id,
-        looks.region,
-        max(case when looks.complete then looks.observed_at end) as complete_at,
-        max(looks.last_look_at) as last_look_at,
-        max_by(looks.last_look_status, looks.last_look_at) as last_look_status
-    from looks
+        known.account_id,
+        known.region,
+        max(case when known.complete then known.observed_at end) as complete_at,
+        max(known.observed_at) as last_look_at,
+        max(case when known.age = 1 then known.status end) as last_look_status
+    from known
     cross join configured
     group by
-        looks.account_id,
-        looks.region
+        known.account_id,
+        known.region
     having
         max(configured.window_start) is null
         or max(
-            case when looks.window_start >= configured.window_start and coalesce(looks.is_configured, true) then 1 end
+            case when known.window_start >= configured.window_start and coalesce(known.is_configured, true) then 1 end
         ) = 1
 ),
 
 -- The newest complete look at each target, and every later look that saw some of it.
 sources as (
     select
-        looks.snapshot_id,
-        looks.snapshot_date,
+        known.snapshot_id,
+        known.snapshot_date,
         targets.*
-    from looks
+    from known
     join targets
-        on looks.account_id = targets.account_id and looks.region = targets.region
+        on known.account_id = targets.account_id and known.region = targets.region
     where
-        looks.status = 'ok'
-        and (targets.complete_at is null or looks.observed_at >= targets.complete_at)
+        known.is_kept
+        and known.status = 'ok'
+        and (targets.complete_at is null or known.observed_at >= targets.complete_at)
 ),
 
 newest as (

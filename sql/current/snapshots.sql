@@ -1,6 +1,7 @@
 -- The snapshots: what each window holds, and how much of it was seen.
 --
 -- Grain: one row per window that has a snapshot.
+-- Key: window_start, window_end
 -- Columns:
 --   snapshot_id: the committed snapshot of the window
 --   snapshot_date: the UTC day on which the window began

@@ -3,6 +3,8 @@
 -- out is an empty one.
 --
 -- Grain: one row per image builder and rule.
+-- Key: arn, rule
+-- Not null: status, evidence
 -- Columns:
 --   account_id: the AWS account
 --   region: the AWS region

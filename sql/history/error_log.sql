@@ -1,6 +1,7 @@
 -- Every error that an image builder has ever told, once, with when it was seen.
 --
 -- Grain: one row per image builder, error code, message and moment of the error.
+-- Key: arn, error_code, error_message, error_timestamp
 -- Columns:
 --   account_id: the AWS account
 --   region: the AWS region

@@ -3,6 +3,8 @@
 -- earlier look could have seen is seen first. Lists are compared as sets. What was not observed is no change.
 --
 -- Grain: one row per image builder, moment and field.
+-- Key: arn, changed_at, change, field
+-- Not null: changed_at, change
 -- Columns:
 --   account_id: the AWS account
 --   region: the AWS region
@@ -11,110 +13,23 @@
 --   changed_at: when a look told it first
 --   changed_after: when a look told otherwise last: it changed between the two; null where nobody had looked
 --   change: created, deleted, changed or first_seen
---   field: the column of image_builders that changed, or the list: subnet_ids, security_group_ids, errors,
---     access_endpoints, ipv6_addresses, agent_permissions, tags; null where the builder itself came or went
+--   field: the column of image_builders that changed, or the list (subnet_ids, errors, tags and so on, one for each child
+--     table); null where the builder itself came or went
 --   from_value: what it was before, as text; a list's elements in order
 --   to_value: what it is since, likewise
 
 with versions as (
     select
-        account_id,
-        region,
-        arn,
-        name,
-        valid_from,
-        valid_to,
-        changed_after,
-        last_seen_at,
-        began,
-        ended,
-        display_name,
-        description,
-        image_arn,
-        state,
-        state_change_reason_code,
-        state_change_reason_message,
-        instance_type,
-        platform,
-        iam_role_arn,
-        is_default_internet_access_enabled,
-        is_imdsv1_disabled,
-        appstream_agent_version,
-        latest_appstream_agent_version,
-        domain_join_info_directory_name,
-        domain_join_info_organizational_unit_distinguished_name,
-        network_access_configuration_eni_id,
-        network_access_configuration_eni_private_ip_address,
-        root_volume_config_volume_size_in_gb,
-        agent_access_config_s3_bucket_arn,
-        agent_access_config_screenshots_upload_enabled,
-        agent_access_config_screen_resolution,
-        agent_access_config_screen_image_format,
-        agent_access_config_user_control_mode,
-        extra,
-        lag(display_name) over builder as was_display_name,
-        lag(description) over builder as was_description,
-        lag(image_arn) over builder as was_image_arn,
-        lag(state) over builder as was_state,
-        lag(state_change_reason_code) over builder as was_state_change_reason_code,
-        lag(state_change_reason_message) over builder as was_state_change_reason_message,
-        lag(instance_type) over builder as was_instance_type,
-        lag(platform) over builder as was_platform,
-        lag(iam_role_arn) over builder as was_iam_role_arn,
-        lag(is_default_internet_access_enabled) over builder as was_is_default_internet_access_enabled,
-        lag(is_imdsv1_disabled) over builder as was_is_imdsv1_disabled,
-        lag(appstream_agent_version) over builder as was_appstream_agent_version,
-        lag(latest_appstream_agent_version) over builder as was_latest_appstream_agent_version,
-        lag(domain_join_info_directory_name) over builder as was_domain_join_info_directory_name,
-        lag(domain_join_info_organizational_unit_distinguished_name) over builder as was_domain_join_info_organizational_unit_distinguished_name,
-        lag(network_access_configuration_eni_id) over builder as was_network_access_configuration_eni_id,
-        lag(network_access_configuration_eni_private_ip_address) over builder as was_network_access_configuration_eni_private_ip_address,
-        lag(root_volume_config_volume_size_in_gb) over builder as was_root_volume_config_volume_size_in_gb,
-        lag(agent_access_config_s3_bucket_arn) over builder as was_agent_access_config_s3_bucket_arn,
-        lag(agent_access_config_screenshots_upload_enabled) over builder as was_agent_access_config_screenshots_upload_enabled,
-        lag(agent_access_config_screen_resolution) over builder as was_agent_access_config_screen_resolution,
-        lag(agent_access_config_screen_image_format) over builder as was_agent_access_config_screen_image_format,
-        lag(agent_access_config_user_control_mode) over builder as was_agent_access_config_user_control_mode,
-        lag(extra) over builder as was_extra
-    from image_builder_history
+        *,
+        lag(attributes) over builder as previous_attributes
+    from image_builder_versions
     window builder as (
         partition by arn
         order by valid_from
     )
 ),
 
-fields as (
-    select *
-    from (
-        values
-            ('display_name'),
-            ('description'),
-            ('image_arn'),
-            ('state'),
-            ('state_change_reason_code'),
-            ('state_change_reason_message'),
-            ('instance_type'),
-            ('platform'),
-            ('iam_role_arn'),
-            ('is_default_internet_access_enabled'),
-            ('is_imdsv1_disabled'),
-            ('appstream_agent_version'),
-            ('latest_appstream_agent_version'),
-            ('domain_join_info_directory_name'),
-            ('domain_join_info_organizational_unit_distinguished_name'),
-            ('network_access_configuration_eni_id'),
-            ('network_access_configuration_eni_private_ip_address'),
-            ('root_volume_config_volume_size_in_gb'),
-            ('agent_access_config_s3_bucket_arn'),
-            ('agent_access_config_screenshots_upload_enabled'),
-            ('agent_access_config_screen_resolution'),
-            ('agent_access_config_screen_image_format'),
-            ('agent_access_config_user_control_mode'),
-            ('extra')
-    ) as fields (field)
-),
-
-scalars as (
+attributes as (
     select
         versions.account_id,
         versions.region,
@@ -122,61 +37,11 @@ scalars as (
         versions.name,
         versions.valid_from as changed_at,
         versions.changed_after,
-        fields.field,
-        case fields.field
-            when 'display_name' then versions.was_display_name
-            when 'description' then versions.was_description
-            when 'image_arn' then versions.was_image_arn
-            when 'state' then versions.was_state
-            when 'state_change_reason_code' then versions.was_state_change_reason_code
-            when 'state_change_reason_message' then versions.was_state_change_reason_message
-            when 'instance_type' then versions.was_instance_type
-            when 'platform' then versions.was_platform
-            when 'iam_role_arn' then versions.was_iam_role_arn
-            when 'is_default_internet_access_enabled' then cast(versions.was_is_default_internet_access_enabled as varchar)
-            when 'is_imdsv1_disabled' then cast(versions.was_is_imdsv1_disabled as varchar)
-            when 'appstream_agent_version' then versions.was_appstream_agent_version
-            when 'latest_appstream_agent_version' then versions.was_latest_appstream_agent_version
-            when 'domain_join_info_directory_name' then versions.was_domain_join_info_directory_name
-            when 'domain_join_info_organizational_unit_distinguished_name' then versions.was_domain_join_info_organizational_unit_distinguished_name
-            when 'network_access_configuration_eni_id' then versions.was_network_access_configuration_eni_id
-            when 'network_access_configuration_eni_private_ip_address' then versions.was_network_access_configuration_eni_private_ip_address
-            when 'root_volume_config_volume_size_in_gb' then cast(versions.was_root_volume_config_volume_size_in_gb as varchar)
-            when 'agent_access_config_s3_bucket_arn' then versions.was_agent_access_config_s3_bucket_arn
-            when 'agent_access_config_screenshots_upload_enabled' then cast(versions.was_agent_access_config_screenshots_upload_enabled as varchar)
-            when 'agent_access_config_screen_resolution' then versions.was_agent_access_config_screen_resolution
-            when 'agent_access_config_screen_image_format' then versions.was_agent_access_config_screen_image_format
-            when 'agent_access_config_user_control_mode' then versions.was_agent_access_config_user_control_mode
-            when 'extra' then versions.was_extra
-        end as from_value,
-        case fields.field
-            when 'display_name' then versions.display_name
-            when 'description' then versions.description
-            when 'image_arn' then versions.image_arn
-            when 'state' then versions.state
-            when 'state_change_reason_code' then versions.state_change_reason_code
-            when 'state_change_reason_message' then versions.state_change_reason_message
-            when 'instance_type' then versions.instance_type
-            when 'platform' then versions.platform
-            when 'iam_role_arn' then versions.iam_role_arn
-            when 'is_default_internet_access_enabled' then cast(versions.is_default_internet_access_enabled as varchar)
-            when 'is_imdsv1_disabled' then cast(versions.is_imdsv1_disabled as varchar)
-            when 'appstream_agent_version' then versions.appstream_agent_version
-            when 'latest_appstream_agent_version' then versions.latest_appstream_agent_version
-            when 'domain_join_info_directory_name' then versions.domain_join_info_directory_name
-            when 'domain_join_info_organizational_unit_distinguished_name' then versions.domain_join_info_organizational_unit_distinguished_name
-            when 'network_access_configuration_eni_id' then versions.network_access_configuration_eni_id
-            when 'network_access_configuration_eni_private_ip_address' then versions.network_access_configuration_eni_private_ip_address
-            when 'root_volume_config_volume_size_in_gb' then cast(versions.root_volume_config_volume_size_in_gb as varchar)
-            when 'agent_access_config_s3_bucket_arn' then versions.agent_access_config_s3_bucket_arn
-            when 'agent_access_config_screenshots_upload_enabled' then cast(versions.agent_access_config_screenshots_upload_enabled as varchar)
-            when 'agent_access_config_screen_resolution' then versions.agent_access_config_screen_resolution
-            when 'agent_access_config_screen_image_format' then versions.agent_access_config_screen_image_format
-            when 'agent_access_config_user_control_mode' then versions.agent_access_config_user_control_mode
-            when 'extra' then versions.extra
-        end as to_value
+        attributes.field,
+        versions.previous_attributes[cast(attributes.position as integer)] as from_value,
+        versions.attributes[cast(attributes.position as integer)] as to_value
     from versions
-    cross join fields
+    cross join image_builder_attributes as attributes
     where versions.began = 'changed'
 ),
 
@@ -204,7 +69,7 @@ sightings as (
 ),
 
 -- Of the sightings, not of extracts anew: a snapshot that is committed meanwhile would be in the one and not the other.
-looks as (
+looks_of_sightings as (
     select distinct
         snapshot_id,
         account_id,
@@ -212,72 +77,6 @@ looks as (
         look_no,
         tags_no
     from sightings
-),
-
--- What the lists hold, of all of them.
-elements as (
-    select
-        'subnet_ids' as field,
-        account_id,
-        region,
-        arn,
-        snapshot_id,
-        subnet_id as element
-    from raw.image_builder_subnets
-    union all
-    select
-        'security_group_ids' as field,
-        account_id,
-        region,
-        arn,
-        snapshot_id,
-        security_group_id as element
-    from raw.image_builder_security_groups
-    union all
-    select
-        'errors' as field,
-        account_id,
-        region,
-        arn,
-        snapshot_id,
-        concat(coalesce(error_code, ''), ': ', coalesce(error_message, '')) as element
-    from raw.image_builder_errors
-    union all
-    select
-        'access_endpoints' as field,
-        account_id,
-        region,
-        arn,
-        snapshot_id,
-        concat(coalesce(endpoint_type, ''), '=', coalesce(vpce_id, '')) as element
-    from raw.image_builder_access_endpoints
-    union all
-    select
-        'ipv6_addresses' as field,
-        account_id,
-        region,
-        arn,
-        snapshot_id,
-        ipv6_address as element
-    from raw.image_builder_ipv6_addresses
-    union all
-    select
-        'agent_permissions' as field,
-        account_id,
-        region,
-        arn,
-        snapshot_id,
-        concat(coalesce(agent_action, ''), '=', coalesce(permission, '')) as element
-    from raw.image_builder_agent_permissions
-    union all
-    select
-        'tags' as field,
-        account_id,
-        region,
-        arn,
-        snapshot_id,
-        concat(tag_key, '=', coalesce(tag_value, '')) as element
-    from raw.image_builder_tags
 ),
 
 elements_seen as (
@@ -289,8 +88,8 @@ elements_seen as (
             when elements.field = 'tags' then looks.tags_no
             else looks.look_no
         end as number
-    from elements
-    join looks
+    from image_builder_elements as elements
+    join looks_of_sightings as looks
         on
             elements.snapshot_id = looks.snapshot_id
             and elements.region = looks.region
@@ -527,7 +326,7 @@ select
     field,
     from_value,
     to_value
-from scalars
+from attributes
 where from_value is distinct from to_value
 union all
 select

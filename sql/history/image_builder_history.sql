@@ -4,6 +4,8 @@
 -- changes are in image_builder_changes.
 --
 -- Grain: one row per image builder and version of its attributes.
+-- Key: arn, version
+-- Not null: valid_from, began
 -- Columns:
 --   image_builders.*: as first seen in this version
 --   version: the version's number, from 1
@@ -18,87 +20,12 @@
 --     (its created_time is another, so the one of that name before is gone) or changed
 --   ended: changed, recreated or deleted; null while it is current
 
-with marked as (
-    select
-        snapshot_id,
-        account_id,
-        region,
-        arn,
-        name,
-        display_name,
-        description,
-        image_arn,
-        state,
-        state_change_reason_code,
-        state_change_reason_message,
-        created_time,
-        instance_type,
-        platform,
-        iam_role_arn,
-        is_default_internet_access_enabled,
-        is_imdsv1_disabled,
-        appstream_agent_version,
-        latest_appstream_agent_version,
-        domain_join_info_directory_name,
-        domain_join_info_organizational_unit_distinguished_name,
-        network_access_configuration_eni_id,
-        network_access_configuration_eni_private_ip_address,
-        root_volume_config_volume_size_in_gb,
-        agent_access_config_s3_bucket_arn,
-        agent_access_config_screenshots_upload_enabled,
-        agent_access_config_screen_resolution,
-        agent_access_config_screen_image_format,
-        agent_access_config_user_control_mode,
-        observed_at,
-        extra,
-        snapshot_date,
-        completes_before,
-        next_complete_at,
-        previous_complete_at,
-        lag(observed_at) over builder as previous_seen_at,
-        lag(next_complete_at) over builder as previous_next_complete_at,
-        lag(arn) over builder is null as is_first,
-        coalesce(completes_before > lag(complete_no) over builder, false) as is_back,
-        coalesce(created_time > lag(created_time) over builder, false) as is_recreated,
-        lead(arn) over builder is null as is_last,
-        display_name is distinct from lag(display_name) over builder
-        or description is distinct from lag(description) over builder
-        or image_arn is distinct from lag(image_arn) over builder
-        or state is distinct from lag(state) over builder
-        or state_change_reason_code is distinct from lag(state_change_reason_code) over builder
-        or state_change_reason_message is distinct from lag(state_change_reason_message) over builder
-        or created_time is distinct from lag(created_time) over builder
-        or instance_type is distinct from lag(instance_type) over builder
-        or platform is distinct from lag(platform) over builder
-        or iam_role_arn is distinct from lag(iam_role_arn) over builder
-        or is_default_internet_access_enabled is distinct from lag(is_default_internet_access_enabled) over builder
-        or is_imdsv1_disabled is distinct from lag(is_imdsv1_disabled) over builder
-        or appstream_agent_version is distinct from lag(appstream_agent_version) over builder
-        or latest_appstream_agent_version is distinct from lag(latest_appstream_agent_version) over builder
-        or domain_join_info_directory_name is distinct from lag(domain_join_info_directory_name) over builder
-        or domain_join_info_organizational_unit_distinguished_name is distinct from lag(domain_join_info_organizational_unit_distinguished_name) over builder
-        or network_access_configuration_eni_id is distinct from lag(network_access_configuration_eni_id) over builder
-        or network_access_configuration_eni_private_ip_address is distinct from lag(network_access_configuration_eni_private_ip_address) over builder
-        or root_volume_config_volume_size_in_gb is distinct from lag(root_volume_config_volume_size_in_gb) over builder
-        or agent_access_config_s3_bucket_arn is distinct from lag(agent_access_config_s3_bucket_arn) over builder
-        or agent_access_config_screenshots_upload_enabled is distinct from lag(agent_access_config_screenshots_upload_enabled) over builder
-        or agent_access_config_screen_resolution is distinct from lag(agent_access_config_screen_resolution) over builder
-        or agent_access_config_screen_image_format is distinct from lag(agent_access_config_screen_image_format) over builder
-        or agent_access_config_user_control_mode is distinct from lag(agent_access_config_user_control_mode) over builder
-        or extra is distinct from lag(extra) over builder as is_changed
-    from image_builder_sightings
-    window builder as (
-        partition by arn
-        order by observed_at
-    )
-),
-
 -- The first sighting of every version, and the last of every builder.
-edges as (
+with edges as (
     select
         *,
         is_first or is_back or is_changed as is_version
-    from marked
+    from image_builder_comparisons
     where is_first or is_back or is_changed or is_last
 ),
 
@@ -135,41 +62,9 @@ ends as (
 )
 
 select
-    snapshot_id,
-    account_id,
-    region,
-    arn,
-    name,
-    display_name,
-    description,
-    image_arn,
-    state,
-    state_change_reason_code,
-    state_change_reason_message,
-    created_time,
-    instance_type,
-    platform,
-    iam_role_arn,
-    is_default_internet_access_enabled,
-    is_imdsv1_disabled,
-    appstream_agent_version,
-    latest_appstream_agent_version,
-    domain_join_info_directory_name,
-    domain_join_info_organizational_unit_distinguished_name,
-    network_access_configuration_eni_id,
-    network_access_configuration_eni_private_ip_address,
-    root_volume_config_volume_size_in_gb,
-    agent_access_config_s3_bucket_arn,
-    agent_access_config_screenshots_upload_enabled,
-    agent_access_config_screen_resolution,
-    agent_access_config_screen_image_format,
-    agent_access_config_user_control_mode,
-    observed_at,
-    extra,
-    snapshot_date,
+    *,
     edge as version,
     observed_at as valid_from,
-    valid_to,
     valid_to is null as is_current,
     case
         when is_first or is_back then previous_complete_at

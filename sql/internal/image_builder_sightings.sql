@@ -2,17 +2,18 @@
 -- changes and spans are made of.
 --
 -- Grain: one row per image builder per snapshot.
+-- Key: snapshot_id, arn
 -- Columns:
 --   image_builders.*: as there
---   look_no: the number of this look at its target, of those that went well
---   tags_no: its number of those that told the tags; null where it did not
+--   look_no: the number of the look among the successful looks at its target
+--   tags_no: its number among the looks that returned tags; null where this one did not
 --   complete_no: how many complete looks there were at its target up to this one
 --   completes_before: how many of them came before it; if they are more than the complete_no of the builder's earlier
 --     sighting, a complete look between the two did not see it
 --   previous_complete_at: when the last complete look before this one ended
 --   next_complete_at: when the first complete look after this one ended
 
-with looks as (
+with numbered as (
     select
         snapshot_id,
         account_id,
@@ -25,8 +26,10 @@ with looks as (
         cast(count(case when complete then 1 end) over earlier as integer) as completes_before,
         max(case when complete then observed_at end) over earlier as previous_complete_at,
         min(case when complete then observed_at end) over later as next_complete_at
-    from extracts
-    where status = 'ok'
+    from looks
+    where
+        is_kept
+        and status = 'ok'
     window
         upto as (
             partition by account_id, region
@@ -53,7 +56,7 @@ select
     looks.completes_before,
     looks.previous_complete_at,
     looks.next_complete_at
-from looks
+from numbered as looks
 join raw.image_builders
     on
         looks.snapshot_id = image_builders.snapshot_id

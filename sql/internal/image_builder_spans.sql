@@ -2,6 +2,7 @@
 -- are billed are one condition, BILLED; any other state is one of its own. A look that failed ends no stretch.
 --
 -- Grain: one row per image builder and unbroken stretch of one condition, instance type, platform and volume size.
+-- Key: arn, first_seen_at
 -- Columns:
 --   account_id: the AWS account
 --   region: the AWS region
@@ -101,8 +102,8 @@ newest as (
     select
         account_id,
         region,
-        max(coalesce(later_observed_at, observed_at)) as look_at
-    from extracts
+        max(observed_at) as look_at
+    from looks
     group by
         account_id,
         region

@@ -2,6 +2,7 @@
 -- AppStream-WinServer2022-09-01-2026.
 --
 -- Grain: one row per image that a builder of now was started from.
+-- Key: image_arn
 -- Columns:
 --   image_arn: the image
 --   image_name: its name
@@ -13,8 +14,8 @@
 --   regions: regions that have one of them
 
 with newest as (
-    select max(coalesce(later_observed_at, observed_at)) as look_at
-    from extracts
+    select max(observed_at) as look_at
+    from looks
 ),
 
 used as (

@@ -1,6 +1,7 @@
 -- Which security groups image builders use, and how exposed those are.
 --
 -- Grain: one row per account, region and security group that an image builder uses now.
+-- Key: account_id, region, security_group_id
 -- Columns:
 --   account_id: the AWS account
 --   region: the AWS region

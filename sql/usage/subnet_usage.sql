@@ -1,6 +1,7 @@
 -- Which subnets image builders use, and which of them ran out of addresses.
 --
 -- Grain: one row per account, region and subnet that an image builder uses now.
+-- Key: account_id, region, subnet_id
 -- Columns:
 --   account_id: the AWS account
 --   region: the AWS region

@@ -1,0 +1,41 @@
+"""docs/questions.md: every saved question with its query and answer, over a week of the sandbox that never changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pipeline import views
+from pipeline.cli import demo, printing
+from pipeline.settings import Environment
+from pipeline.views import questions
+from pipeline.warehouse import Warehouse
+
+MOMENT = datetime(2026, 11, 23, 15, tzinfo=UTC)
+"""The last moment of that week: a Monday afternoon."""
+
+DAYS = 7
+
+_INTRODUCTION = """# Questions
+
+What people ask of the warehouse, each with its query and the answer of the sandbox's week, the seven days up to Monday
+2026-11-23. `image-builders query @NAME` asks yours; the queries are the files of [sql/questions](../sql/questions), and
+your own go into `./questions`, or where `IMAGE_BUILDERS_QUESTIONS` says.
+
+*At least* and *at most* are the bounds that the spacing of the looks leaves: daily looks say that a builder was running
+at three o'clock, not when it was started."""
+
+
+def questions_page(home: Warehouse) -> str:
+    """The whole document, from a warehouse that holds that week."""
+    saved = questions.questions()
+    parts = [_INTRODUCTION]
+    for name, question in saved.items():
+        answer = printing.as_text(views.query(home, question.query))
+        parts.append(f"## {question.text}\n\n`image-builders query @{name}`\n\n```sql\n{question.query}\n```")
+        parts.append(f"```\n{answer}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def fill(location: str) -> Warehouse:
+    """Fills a warehouse with that week."""
+    return demo.fill(Environment(warehouse=location), DAYS, MOMENT)

@@ -1,0 +1,138 @@
+"""The commands that write to the warehouse: `snapshot` and `prices`.
+
+Heavy modules are imported by the command that needs them, here and in its neighbours, so that a typing error is told at
+once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli import options
+from pipeline.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from pipeline.extract.sweep import Progress
+    from pipeline.settings import Environment
+
+SOME_NOT_SEEN = 3
+"""The exit code where something was committed and some targets were not seen."""
+
+MANY = 100
+"""Targets that are listed one by one, whether or not they were seen."""
+
+
+@click.command()
+@options.regions
+@click.option("--name", "names", multiple=True, help="Only this image builder (boto3's Names).")
+@click.option("--page-size", type=click.IntRange(min=1), help="Image builders to a page (boto3's PageSize).")
+@click.option("--max-items", type=click.IntRange(min=1), help="Image builders at most (boto3's MaxItems).")
+@click.option("--starting-token", help="Where an earlier listing stopped: its resume_token (boto3's StartingToken).")
+def snapshot(
+    regions: Sequence[str],
+    names: Sequence[str],
+    page_size: int | None,
+    max_items: int | None,
+    starting_token: str | None,
+) -> None:
+    """Look at every target now, through Dagster, and commit what was seen to the window that is open.
+
+    --region and --name can be given more than once; names, sizes and tokens hold for each target. Tables and views are
+    ready when it ends; the checks of the views and the report in the warehouse are made by Dagster's whole job.
+
+    \b
+    Exit codes:
+      0  every target was seen
+      3  committed, but some targets were not seen: their rows of extracts say why
+      1  nothing was committed
+      2  wrong usage or configuration
+    130  interrupted; nothing was committed
+    """  # noqa: D301
+    from pipeline.defs.process import process_environment
+    from pipeline.settings.targets_file import read_targets
+    from pipeline.warehouse import Warehouse
+    from pipeline.windows import Window
+
+    # One process does it all here, whichever executor runs the steps elsewhere.
+    environment = process_environment(without=("executor", "executor_config", "shards"))
+    # What is wrong with the settings is reported before anything is started.
+    read_targets(environment.file("targets"), environment.tags)
+    Warehouse(environment.warehouse).storage.check()
+    from pipeline.definitions import build_definitions
+    from pipeline.defs.runs import run
+
+    config: dict[str, Any] = {"regions": list(regions), "names": list(names)}
+    given = {"page_size": page_size, "max_items": max_items, "starting_token": starting_token}
+    config |= {name: value for name, value in given.items() if value is not None}
+    window = Window.at(environment.cadence, datetime.now(UTC))
+    with ProgressBar() as report:
+        definitions = build_definitions(environment, progress=_terminal_progress(report))
+        outcome = run(definitions, environment, window.key, config, only_tables=True)
+    for remark in outcome.remarks:
+        click.echo(remark, err=True)
+    _print_snapshot(environment, outcome.snapshot_id)
+    if outcome.afterwards:
+        click.echo(outcome.afterwards, err=True)
+    if outcome.not_seen:
+        click.echo(f"{outcome.not_seen} of {outcome.targets} targets were not seen.", err=True)
+        sys.exit(SOME_NOT_SEEN)
+
+
+@click.command()
+def prices() -> None:
+    """Ask AWS what image builders cost, and keep the answer in the warehouse, through Dagster.
+
+    AWS's price list is the same for everybody; prices of your own go into prices.csv, or where IMAGE_BUILDERS_PRICES
+    says, and win.
+    """
+    from pipeline.defs.process import process_environment
+    from pipeline.warehouse import Warehouse
+
+    environment = process_environment()
+    Warehouse(environment.warehouse).storage.check()
+    from pipeline.definitions import build_definitions
+    from pipeline.defs.runs import run_prices
+
+    count = run_prices(build_definitions(environment), environment)
+    click.echo(f"Kept {count:,} prices in {environment.warehouse}")
+
+
+def _print_snapshot(environment: Environment, snapshot_id: str) -> None:
+    import pyarrow.compute as pc
+
+    from pipeline import views
+    from pipeline.cli import printing
+    from pipeline.views.sql_files import sql_query
+    from pipeline.warehouse import Warehouse
+
+    warehouse = Warehouse(environment.warehouse)
+    rows = views.query(
+        warehouse,
+        sql_query("cli", "snapshot"),
+        views.Settings.read(environment),
+        {"snapshot_id": snapshot_id},
+    )
+    if rows.num_rows > MANY:
+        # Of a large organization, only the sum of the targets that were seen.
+        seen = rows.filter(pc.and_(pc.equal(rows["status"], "ok"), pc.is_null(rows["later_status"])))
+        rows = rows.filter(pc.or_(pc.not_equal(rows["status"], "ok"), pc.is_valid(rows["later_status"])))
+        click.echo(f"{seen.num_rows:,} targets seen, {pc.sum(seen['builders']).as_py() or 0:,} image builders")
+    always = {"account_id", "region", "status", "complete", "builders", "pages"}
+    shown = [n for n in rows.column_names if n in always or any(v not in (None, 0) for v in rows[n].to_pylist())]
+    click.echo(printing.as_text(rows.select(shown)))
+    click.echo(f"Committed snapshot {snapshot_id} to {warehouse.location}")
+
+
+def _terminal_progress(report: Callable[[Progress], None]) -> Any:
+    from pipeline.defs.resources import ProgressResource
+
+    class TerminalProgress(ProgressResource):
+        def reporter(self, log: Any) -> Callable[[Progress], None]:
+            return report
+
+    return TerminalProgress()

@@ -1,0 +1,89 @@
+"""The commands that ask AWS and write nothing: `targets` and `doctor`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli import options
+from pipeline.cli.printing import print_rows
+from pipeline.cli.progress import ProgressBar
+from pipeline.cli.snapshot import SOME_NOT_SEEN
+
+if TYPE_CHECKING:
+    from pipeline.aws import Access
+    from pipeline.targets import Plan
+
+
+@click.command()
+@options.regions
+@options.output_format
+def targets(regions: Sequence[str], output_format: str) -> None:
+    """List what a snapshot would look at: every account and region, and the role that is assumed for it."""
+    _, plan = _plan(regions)
+    columns = ("account_id", "account_name", "region", "partition", "role")
+    rows = [
+        (t.account_id, t.account_name, t.region, t.partition, " → ".join(r.arn for r in t.roles) or None)
+        for t in plan.targets
+    ]
+    print_rows(columns, rows, output_format)
+    _print_remarks(plan)
+
+
+@click.command()
+@options.regions
+@options.output_format
+def doctor(regions: Sequence[str], output_format: str) -> None:
+    """Check every target: list one image builder in each, and show the identity used. Writes nothing.
+
+    \b
+    Exit codes:
+      0  every target can be looked at
+      3  some cannot
+      1  AWS does not say whose credentials these are, or which accounts there are
+      2  wrong usage or configuration
+    """  # noqa: D301
+    from pipeline.extract import RetryPolicy
+    from pipeline.extract.doctor import examine
+
+    access, plan = _plan(regions)
+    with ProgressBar() as report:
+        findings = examine(access, plan, RetryPolicy(retries=1), report)
+    columns = ("account_id", "account_name", "region", "identity", "status", "error_code", "error_message")
+    rows = [
+        (
+            f.target.account_id,
+            f.target.account_name,
+            f.target.region,
+            f.identity,
+            f.status,
+            f.error_code,
+            f.error_message,
+        )
+        for f in findings
+    ]
+    print_rows(columns, rows, output_format)
+    _print_remarks(plan)
+    if unwell := sum(not f.is_well for f in findings):
+        click.echo(f"{unwell} of {len(findings)} targets cannot be looked at.", err=True)
+        sys.exit(SOME_NOT_SEEN)
+
+
+def _plan(regions: Sequence[str]) -> tuple[Access, Plan]:
+    from pipeline.aws import Access, new_session
+    from pipeline.defs.process import process_environment
+    from pipeline.settings.targets_file import read_targets
+    from pipeline.targets import plan
+    from pipeline.targets.planning import ACCOUNTS_AT_ONCE
+
+    environment = process_environment()
+    access = Access(new_session(), ACCOUNTS_AT_ONCE)
+    return access, plan(access, regions, read_targets(environment.file("targets"), environment.tags))
+
+
+def _print_remarks(plan: Plan) -> None:
+    for remark in plan.remarks:
+        click.echo(str(remark), err=True)

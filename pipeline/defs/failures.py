@@ -1,0 +1,37 @@
+"""How errors end a step: with the sentence that is meant for the user, retried or not."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from pipeline.errors import ClosedWindowError, ConfigurationError, CredentialsError, ImageBuildersError
+
+STEP_RETRIES, STEP_RETRY_SECONDS = 2, 10
+
+
+@contextlib.contextmanager
+def fail_with_sentence() -> Iterator[None]:
+    """An error that has a sentence for the user fails the step with that sentence, without retries."""
+    try:
+        yield
+    except ImageBuildersError as error:
+        raise _failure(error, allow_retries=False) from error
+
+
+@contextlib.contextmanager
+def retry_what_may_pass() -> Iterator[None]:
+    """An error that may pass, a warehouse out of reach for instance, has the step retried; an interrupt has not."""
+    try:
+        yield
+    except (ConfigurationError, CredentialsError, ClosedWindowError):
+        raise
+    except Exception as error:
+        cause = _failure(error, allow_retries=True) if isinstance(error, ImageBuildersError) else error
+        raise dg.RetryRequested(STEP_RETRIES, STEP_RETRY_SECONDS) from cause
+
+
+def _failure(error: ImageBuildersError, allow_retries: bool) -> dg.Failure:
+    metadata: dict[str, Any] = {"exit_code": error.exit_code, "error": type(error).__name__}
+    return dg.Failure(str(error), metadata=metadata, allow_retries=allow_retries)

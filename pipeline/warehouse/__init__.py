@@ -1,0 +1,11 @@
+"""Arrow → committed Parquet: one snapshot a window, published in one piece, kept fast to read, never half seen.
+
+Not here: where the rows come from (`extract`), what SQL makes of them (`views`).
+"""
+
+from pipeline.warehouse.prices import keep_prices
+from pipeline.warehouse.publish import Extracted, Published
+from pipeline.warehouse.upkeep import tend
+from pipeline.warehouse.warehouse import Warehouse
+
+__all__ = ["Extracted", "Published", "Warehouse", "keep_prices", "tend"]

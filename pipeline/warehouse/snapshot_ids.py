@@ -1,0 +1,58 @@
+"""The ids of snapshots: what they say of window and time, and the paths of a snapshot's files.
+
+An id is `<window>-<moment>-<random>`, for instance `20261123T0000P24H-20261123T120000000000-9f3c`: ids sort by time,
+and no two attempts share one. A snapshot of a joined day has `-day` after its id; the day's file is `day-<id>`.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+
+from pipeline.contract import HIVE_KEY, Table
+from pipeline.windows import Window
+
+DAY, JOINED = "day-", "-day"
+"""The beginning of the name of a file with all snapshots of a day, and the end of the ids of the snapshots in it."""
+
+_MOMENT = "%Y%m%dT%H%M%S%f"
+_SNAPSHOT_ID = re.compile(r"\d{8}T\d{4}P\d+H-(\d{8}T\d{12})-[0-9a-f]{4}")
+
+
+def new_id(window: Window, now: datetime, earlier: str | None) -> str:
+    """A new id, later than the window's earlier snapshot even where the clock has been set back."""
+    moment = now.astimezone(UTC)
+    if earlier and (match := _SNAPSHOT_ID.fullmatch(earlier)):
+        before = datetime.strptime(match[1], _MOMENT).replace(tzinfo=UTC)
+        moment = max(moment, before + timedelta(microseconds=1))
+    return f"{window.id}-{moment:{_MOMENT}}-{secrets.token_hex(2)}"
+
+
+def window_of(snapshot_id: str) -> str:
+    """The id of a snapshot's window."""
+    return snapshot_id.partition("-")[0]
+
+
+def newest_of_each_window(snapshot_ids: Iterable[str]) -> list[str]:
+    """Of snapshots, those that no later one of their window supersedes; oldest first."""
+    return sorted({window_of(i): i for i in sorted(snapshot_ids)}.values())
+
+
+def snapshot_of(path: str) -> str | None:
+    """The snapshot that a file belongs to; None for a joined day's, and for files of another kind."""
+    stem = PurePosixPath(path).stem
+    return stem if path.endswith(".parquet") and _SNAPSHOT_ID.fullmatch(stem) else None
+
+
+def is_joined(path: str) -> bool:
+    """Whether a file holds all snapshots of a day."""
+    return PurePosixPath(path).name.startswith(DAY)
+
+
+def path_of(table: Table, snapshot_id: str) -> str:
+    """The path of a snapshot's file of a table, relative to the warehouse."""
+    date = datetime.strptime(snapshot_id[:8], "%Y%m%d").strftime("%Y-%m-%d")
+    return f"{table.name}/{HIVE_KEY}={date}/{snapshot_id}.parquet"

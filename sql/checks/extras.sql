@@ -1,0 +1,14 @@
+-- The members that the contract does not declare, of the newest snapshot's image builders, each text of them once.
+
+select
+    extra,
+    count(*) as n
+from image_builders
+where
+    snapshot_id = (
+        select max(snapshot_id)
+        from extracts
+        where $window_start is null or window_start = cast($window_start as timestamptz)
+    )
+    and extra is not null
+group by extra

@@ -1,0 +1,13 @@
+-- The findings that do not pass.
+
+select
+    rule,
+    status,
+    account_id,
+    region,
+    name,
+    owner,
+    evidence
+from findings
+where status <> 'pass'
+order by all

@@ -1,0 +1,9 @@
+-- failing by rule
+
+select
+    rule,
+    count(*) as number
+from findings
+where status = 'fail'
+group by rule
+order by number desc

@@ -1,0 +1,25 @@
+-- Of all commits up to a day, the rows that image_builders_current still depends on: the newest complete look at each
+-- target and those after it, the newest look however it went, and the newest window that says what is configured.
+-- The day is the parameter.
+
+with looks as (
+    select
+        *,
+        coalesce(later_observed_at, observed_at) as last_look_at,
+        max(case when complete then observed_at end) over (partition by account_id, region) as complete_at,
+        max(coalesce(later_observed_at, observed_at)) over (partition by account_id, region) as newest_look_at,
+        max(case when is_configured is not null then window_start end) over () as configured_window
+    from extracts
+    where snapshot_date <= ?
+)
+
+select * exclude (last_look_at, complete_at, newest_look_at, configured_window)
+from looks
+where
+    (status = 'ok' and (complete_at is null or observed_at >= complete_at))
+    or last_look_at = newest_look_at
+    or window_start >= configured_window
+order by
+    snapshot_id,
+    account_id,
+    region
