@@ -39,15 +39,13 @@ def boto3_loop() -> Callable[[Path], None]:
 
 
 def this_project() -> Callable[[Path], None]:
-    from pipeline.aws import sessions as aws
-    from pipeline.aws.credentials import Access
-    from pipeline.extract.listing import Selection
-    from pipeline.extract.sweep import Sweep
-    from pipeline.targets.planning import Target
-    from pipeline.warehouse.warehouse import Extracted, Warehouse
+    from pipeline.aws import Access, sessions
+    from pipeline.extract import Selection, Sweep
+    from pipeline.targets import Target
+    from pipeline.warehouse import Extracted, Warehouse
     from pipeline.windows import Window
 
-    sweep = Sweep(Access(aws.new_session()), lambda: datetime.now(UTC), Selection(page_size=PAGE_SIZE))
+    sweep = Sweep(Access(sessions.new_session()), lambda: datetime.now(UTC), Selection(page_size=PAGE_SIZE))
 
     def work(folder: Path) -> None:
         warehouse = Warehouse(str(folder))
@@ -126,11 +124,10 @@ def targets() -> list[tuple[str, str]]:
 
 
 def sweep_this_project() -> Callable[[Path], None]:
-    from pipeline.aws import sessions as aws
-    from pipeline.aws.credentials import Access, Role
-    from pipeline.extract.sweep import Sweep
-    from pipeline.targets.planning import Target
-    from pipeline.warehouse.warehouse import Extracted, Warehouse
+    from pipeline.aws import Access, Role, sessions
+    from pipeline.extract import Sweep
+    from pipeline.targets import Target
+    from pipeline.warehouse import Extracted, Warehouse
     from pipeline.windows import Window
 
     wanted = [Target(a, r, "aws", (Role(f"arn:aws:iam::{a}:role/reader"),)) for a, r in targets()]
@@ -138,7 +135,7 @@ def sweep_this_project() -> Callable[[Path], None]:
     def work(folder: Path) -> None:
         warehouse = Warehouse(str(folder))
         with warehouse.stage("bench") as (stream, sink):
-            sweep = Sweep(Access(aws.new_session(), AT_ONCE), lambda: datetime.now(UTC), concurrency=AT_ONCE)
+            sweep = Sweep(Access(sessions.new_session(), AT_ONCE), lambda: datetime.now(UTC), concurrency=AT_ONCE)
             rows = sweep.run(wanted, sink)
         assert {row["status"] for row in rows} == {"ok"}
         warehouse.publish(Window.at("daily", datetime.now(UTC)), [Extracted(rows, stream)])

@@ -16,11 +16,9 @@ from pathlib import Path
 import duckdb
 
 from bench import history
-from pipeline import contract
+from pipeline import contract, views
 from pipeline.report.markdown import to_markdown
-from pipeline.views import database as views
-from pipeline.warehouse import upkeep
-from pipeline.warehouse.warehouse import Warehouse
+from pipeline.warehouse import Warehouse, upkeep
 
 SIZES = (("hourly", 1_000, 8_760), ("daily", 10_000, 365))
 ROUNDS = 3

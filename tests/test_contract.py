@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline import contract
-from pipeline.aws import service_model as model
+from pipeline.aws import service_model
 from pipeline.contract import DATA_TABLES, TABLES, Column, Table
 
 COLUMNS = [pytest.param(t, c, id=f"{t.name}.{c.name}") for t in TABLES for c in t.columns]
@@ -15,13 +15,13 @@ TYPES = {"string": contract.TEXT, "boolean": contract.FLAG, "integer": contract.
 
 def test_every_member_that_botocore_knows_is_a_column() -> None:
     ours = {c.source: c.type for _, c in contract.api_columns()}
-    theirs = {path: TYPES[kind] for path, kind in model.members().items()}
+    theirs = {path: TYPES[kind] for path, kind in service_model.members().items()}
     assert ours == theirs
 
 
 def test_a_member_more_in_the_model_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = model.members()
-    monkeypatch.setattr(model, "members", lambda: known | {"Hibernation.Mode": "string"})
+    known = service_model.members()
+    monkeypatch.setattr(service_model, "members", lambda: known | {"Hibernation.Mode": "string"})
     with pytest.raises(AssertionError):
         test_every_member_that_botocore_knows_is_a_column()
 

@@ -1,9 +1,6 @@
 """What deploy/ allows, held against what a whole run over an organization calls."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +8,10 @@ import boto3
 import pytest
 
 from pipeline.sandbox.server import ACCOUNT
-from tests.conftest import Organization, role_arn, write_targets
+from tests.support import Organization, role_arn, write_targets
+from tests.support.command import image_builders
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
-COMMAND = Path(sys.executable).with_name("image-builders")
 
 HARMLESS = {"sts:GetCallerIdentity"}
 """Needs no permission (STS API reference, GetCallerIdentity)."""
@@ -42,17 +39,20 @@ def calls(organization: Organization, tmp_path: Path) -> tuple[set[str], set[str
     organization.member("gis", organization.unit("tests", unit))
     boto3.client("s3").create_bucket(Bucket="lake")
     sandbox.front.log.clear()
-    environ = os.environ | {"IMAGE_BUILDERS_WAREHOUSE": "s3://lake/image-builders", "IMAGE_BUILDERS_TAGS": "on"}
-    done = subprocess.run([COMMAND, "prices"], env=environ, capture_output=True, text=True, check=False)
+    environ = {"IMAGE_BUILDERS_WAREHOUSE": "s3://lake/image-builders", "IMAGE_BUILDERS_TAGS": "on"}
+    done = image_builders("prices", **environ)
     assert done.returncode == 0, done.stderr
     # Where the tagging API is denied, AppStream itself is asked.
     sandbox.services.refused = {"GetResources"}
     for keys in ({}, {"include_ous": [unit]}):
         write_targets(
-            regions="all", organization={"role_name": "image-builders-reader", "external_id": "warehouse"} | keys
+            # Of all regions, a few are enough to call all that there is to call.
+            regions="all",
+            exclude_regions=["af-*", "ap-*", "ca-*", "eu-*", "il-*", "me-*", "mx-*", "sa-*"],
+            organization={"role_name": "image-builders-reader", "external_id": "warehouse"} | keys,
         )
         for command in ("doctor", "snapshot"):
-            done = subprocess.run([COMMAND, command], env=environ, capture_output=True, text=True, check=False)
+            done = image_builders(command, **environ)
             assert done.returncode == 0, done.stderr
     # A part of the warehouse that is large is uploaded in pieces, which S3 counts as PutObject.
     asked = [(c.account_id, c.action) for c in sandbox.front.log]
@@ -61,6 +61,7 @@ def calls(organization: Organization, tmp_path: Path) -> tuple[set[str], set[str
     return hub - HARMLESS, {action for account_id, action in asked if account_id != ACCOUNT} - HARMLESS
 
 
+@pytest.mark.slow
 def test_the_policies_allow_what_is_called_and_nothing_else(calls: tuple[set[str], set[str]]) -> None:
     hub, member = calls
     assert actions(policy("member-policy.json")) == member
@@ -68,8 +69,8 @@ def test_the_policies_allow_what_is_called_and_nothing_else(calls: tuple[set[str
     assert actions(policy("hub-policy.json")) == hub | {"s3:AbortMultipartUpload"}
 
 
-def test_the_readme_has_the_policy_of_one_account() -> None:
-    text = (DEPLOY.parent / "README.md").read_text()
+def test_the_documents_have_the_policy_of_one_account() -> None:
+    text = (DEPLOY.parent / "docs" / "deploy.md").read_text()
     shown = json.loads(text.split("```json\n")[1].split("```")[0])
     assert actions(shown) == {"appstream:DescribeImageBuilders"}
 

@@ -7,12 +7,12 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from pipeline.warehouse.warehouse import Warehouse
+from pipeline.warehouse import Warehouse
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "explore.ipynb"
 
 # The kernel's own sockets and event loop.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
 def test_it_runs_and_answers_five_questions_with_plots(week: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:

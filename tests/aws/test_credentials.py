@@ -10,17 +10,15 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws import sessions as aws
-from pipeline.aws.credentials import Access, Role
+from pipeline.aws import Access, Role, sessions
 from pipeline.aws.failures import RoleError
-from pipeline.extract.listing import Selection
-from pipeline.extract.look import Patience, Row
-from pipeline.extract.sweep import Sweep
+from pipeline.extract import RetryPolicy, Selection, Sweep
+from pipeline.extract.look import Row
 from pipeline.sandbox.estate import FixedEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import Sandbox
-from pipeline.targets.planning import Target
-from tests.conftest import StartSandbox, builder, role_arn, write_targets
+from pipeline.targets import Target
+from tests.support import StartSandbox, builder, role_arn, write_targets
 
 A, B, HUB = "111122223333", "444455556666", "777788889999"
 REGIONS = ["us-east-1", "eu-west-1", "eu-central-1", "ap-northeast-1"]
@@ -47,9 +45,9 @@ class _Nowhere:
 
 
 def sweep(targets: Sequence[Target], access: Access | None = None, concurrency: int = 4) -> list[Row]:
-    access = access or Access(aws.new_session())
+    access = access or Access(sessions.new_session())
     now = lambda: datetime.now(UTC)  # noqa: E731
-    return Sweep(access, now, Selection(page_size=2), Patience(1, 0), concurrency).run(targets, _Nowhere())
+    return Sweep(access, now, Selection(page_size=2), RetryPolicy(1, 0), concurrency).run(targets, _Nowhere())
 
 
 def told(rows: list[Row]) -> list[tuple[Any, ...]]:
@@ -94,7 +92,7 @@ def test_a_session_that_expires_in_the_middle_is_followed_by_another_at_the_same
 
 
 def test_regions_that_meet_an_expiry_together_assume_the_role_anew_once(sandbox: Sandbox) -> None:
-    access = Access(aws.new_session())
+    access = Access(sessions.new_session())
     targets = [target(A, r) for r in REGIONS]
     sweep(targets, access)
     sandbox.appstream.expired |= {s for s in sandbox.front.secrets if s.startswith("ASIA")}
@@ -111,7 +109,7 @@ def test_sessions_that_never_hold_are_a_row(sandbox: Sandbox) -> None:
 
 
 def test_a_session_is_renewed_before_it_expires(sandbox: Sandbox) -> None:
-    access = Access(aws.new_session())
+    access = Access(sessions.new_session())
     sweep([target(A)], access)
     session: Any = access.lease(target(A).roles)
     session._session._expiry_time = datetime.now(UTC) + timedelta(seconds=30)
@@ -126,7 +124,7 @@ def test_roles_are_assumed_one_from_another(sandbox: Sandbox) -> None:
 
 
 def test_a_hub_session_that_has_expired_is_renewed_for_the_next_account(sandbox: Sandbox) -> None:
-    access = Access(aws.new_session())
+    access = Access(sessions.new_session())
     sweep([target(A, "us-east-1", role_arn(HUB))], access)
     sandbox.appstream.expired |= {s for s in sandbox.front.secrets if s.startswith("ASIA")}
     assert told(sweep([target(B, "us-east-1", role_arn(HUB))], access)) == [(B, "us-east-1", "ok", True, 6, 0)]
@@ -160,7 +158,7 @@ def test_an_sts_that_is_throttled_for_a_while_costs_nothing(sandbox: Sandbox) ->
 def test_regional_sts_endpoints_are_asked(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
-    client = Access(aws.new_session()).client("sts", "eu-west-1")
+    client = Access(sessions.new_session()).client("sts", "eu-west-1")
     assert client.meta.endpoint_url == "https://sts.eu-west-1.amazonaws.com"
 
 
@@ -168,7 +166,7 @@ def test_where_retries_are_adaptive_no_account_slows_down_another(
     monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
     def clients() -> tuple[Any, Any]:
-        access = Access(aws.new_session())
+        access = Access(sessions.new_session())
         one, two = (access.client("appstream", "us-east-1", target(a).roles) for a in (A, B))
         return one, two
 
@@ -180,13 +178,14 @@ def test_where_retries_are_adaptive_no_account_slows_down_another(
 
 
 def test_a_refusal_can_be_read(sandbox: Sandbox) -> None:
-    lease = Access(aws.new_session()).lease((Role(role_arn("999999999999")),))
+    lease = Access(sessions.new_session()).lease((Role(role_arn("999999999999")),))
     with pytest.raises(
         RoleError, match=r"^The role arn:aws:iam::999999999999:role/reader cannot be assumed: User is not"
     ):
         lease.get_frozen_credentials()
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_any_file_or_log(sandbox: Sandbox, tmp_path: Path) -> None:
     """Against an AWS that quotes session tokens in its refusals, with everything logged that can be."""
     write_targets(
@@ -233,10 +232,11 @@ def test_a_reply_of_sts_that_is_cut_short_is_not_quoted(sandbox: Sandbox, monkey
     assert row["error_message"].endswith("cannot be assumed: AWS's reply is cut short or not in its protocol.")
 
 
+@pytest.mark.slow
 def test_an_sts_that_hangs_is_not_waited_for_by_each_region_in_turn(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aws, "BRIEF", aws.Effort(1, 1))
+    monkeypatch.setattr(sessions, "BRIEF", sessions.Effort(1, 1))
     sandbox.appstream.faults.append(Fault("latency", service="sts", account=A, value=3))
     rows = sweep([target(A, r) for r in REGIONS], concurrency=8)
     assert {r["status"] for r in rows} == {"network"}

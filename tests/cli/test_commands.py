@@ -17,27 +17,13 @@ from pathlib import Path
 import click
 import pytest
 
-from pipeline.cli.commands import main, printing
+from pipeline.cli import main, printing
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
+from pipeline.settings.environment import described
 from pipeline.windows import Window
-from tests.conftest import Looker, builder, estate_of, role_arn, write_targets
-
-COMMAND = Path(sys.executable).with_name("image-builders")
-
-
-def image_builders(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """The installed command in a process of its own, in the working folder."""
-    return subprocess.run(
-        [COMMAND, *arguments], env=os.environ | environ, capture_output=True, text=True, check=False, timeout=300
-    )
-
-
-def failed(done: subprocess.CompletedProcess[str], exit_code: int, said: str) -> None:
-    """One sentence on standard error, nothing on standard output, no traceback."""
-    assert done.returncode == exit_code, (done.stdout, done.stderr)
-    assert done.stdout == ""
-    assert re.fullmatch(rf"image-builders: .*{said}.*\.\n", done.stderr), done.stderr
+from tests.support import Looker, builder, estate_of, role_arn, write_targets
+from tests.support.command import COMMAND, failed, image_builders, image_builders_process
 
 
 @pytest.mark.parametrize(
@@ -46,7 +32,7 @@ def failed(done: subprocess.CompletedProcess[str], exit_code: int, said: str) ->
 )
 def test_what_libraries_think_leaked_is_not_the_users_matter(arguments: list[str], exit_code: int) -> None:
     kept = "import ctypes, duckdb; ctypes.pythonapi.Py_IncRef(ctypes.py_object(duckdb.connect()));"
-    command = f"import sys; from pipeline.cli.commands import program; sys.argv[1:] = {arguments}; {kept}"
+    command = f"import sys; from pipeline.cli import program; sys.argv[1:] = {arguments}; {kept}"
     assert "nanobind: leaked" in subprocess.run([sys.executable, "-c", kept], capture_output=True, text=True).stderr
     done = subprocess.run([sys.executable, "-c", f"{command} program()"], capture_output=True, text=True)
     assert done.returncode == exit_code
@@ -55,7 +41,7 @@ def test_what_libraries_think_leaked_is_not_the_users_matter(arguments: list[str
 
 def test_what_cleans_up_at_the_end_does_so_and_a_traceback_is_an_error() -> None:
     start = "import atexit, pathlib; from pipeline import cli; mark = pathlib.Path('cleaned').touch;"
-    command = f"{start} cli.main = lambda: [atexit.register(mark), 1 / 0]; cli.program()"
+    command = f"{start} cli.app.main = lambda: [atexit.register(mark), 1 / 0]; cli.program()"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
@@ -79,8 +65,9 @@ def look(looker: Callable[..., Looker], monkeypatch: pytest.MonkeyPatch) -> Look
     return look
 
 
+@pytest.mark.slow
 def test_a_snapshot_of_everything_exits_with_0_and_tells_what_was_seen(look: Looker, tmp_path: Path) -> None:
-    done = image_builders("snapshot", "--region", "us-east-1", "--region", "eu-west-1")
+    done = image_builders_process("snapshot", "--region", "us-east-1", "--region", "eu-west-1")
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"123456789012 +eu-west-1 +ok +true +1 +1\n", done.stdout)
     assert re.search(r"123456789012 +us-east-1 +ok +true +2 +1\n", done.stdout)
@@ -286,6 +273,7 @@ def test_a_token_of_markup_is_printed_as_it_is() -> None:
     assert printing.as_text(pa.table({})) == "Done."
 
 
+@pytest.mark.slow
 def test_the_sandbox_prints_the_environment_to_use_it_and_stops_when_told(tmp_path: Path) -> None:
     with subprocess.Popen([COMMAND, "sandbox"], stdout=subprocess.PIPE, text=True) as served:
         assert served.stdout
@@ -294,20 +282,22 @@ def test_the_sandbox_prints_the_environment_to_use_it_and_stops_when_told(tmp_pa
         environ = dict(re.findall(r"^export (\w+)=(.*)$", "".join(lines), re.MULTILINE))
         with urllib.request.urlopen(environ["AWS_ENDPOINT_URL"] + "/_sandbox") as reply:
             assert json.load(reply)["faults"] == []
-        done = image_builders("snapshot", **environ)
+        done = image_builders_process("snapshot", **environ)
         served.send_signal(signal.SIGTERM)
     assert served.returncode == 0
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_the_sandbox_stands_beside_a_command_while_it_runs() -> None:
-    done = image_builders("sandbox", "--", str(COMMAND), "snapshot")
+    done = image_builders_process("sandbox", "--", str(COMMAND), "snapshot")
     assert done.returncode == 0, done.stderr
     assert "Committed snapshot" in done.stdout
-    assert image_builders("sandbox", "--", "false").returncode == 1
-    failed(image_builders("sandbox", "--", "no-such-command"), 2, "The command no-such-command cannot be run")
+    assert image_builders_process("sandbox", "--", "false").returncode == 1
+    failed(image_builders_process("sandbox", "--", "no-such-command"), 2, "The command no-such-command cannot be run")
 
 
+@pytest.mark.slow
 def test_what_stops_the_sandbox_stops_the_command_beside_it_in_good_order() -> None:
     script = (
         "import time\ntry:\n    print('up', flush=True)\n    time.sleep(60)\n"
@@ -321,27 +311,30 @@ def test_what_stops_the_sandbox_stops_the_command_beside_it_in_good_order() -> N
         assert served.wait(20) == 7
 
 
-def test_the_demo_is_the_whole_job(tmp_path: Path) -> None:
-    done = image_builders("demo", "--days", "5")
+def count_of_snapshots() -> int:
+    told = image_builders("query", "select count(*) as n from snapshots", "--format", "json")
+    (row,) = json.loads(told.stdout)
+    return int(row["n"])
+
+
+@pytest.mark.slow
+def test_the_demo_is_the_whole_job_begins_anew_and_leaves_real_snapshots_alone(look: Looker, tmp_path: Path) -> None:
+    done = image_builders_process("demo", "--days", "4")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     days = re.findall(r"^  (\S+)  (\d) of 3 targets seen, (\d+) builders", done.stdout, re.MULTILINE)
     today = datetime.now(UTC).date()
-    assert [d[0] for d in days] == [str(today - timedelta(days=n)) for n in range(4, -1, -1)]
-    assert [d[1] for d in days] == ["3", "2", "3", "3", "3"]
+    assert [d[0] for d in days] == [str(today - timedelta(days=n)) for n in range(3, -1, -1)]
+    assert [d[1] for d in days] == ["2", "3", "3", "3"]
     assert "1 call tried again" in done.stdout
     assert done.stdout.count("rows)") + done.stdout.count("(1 row)") == 5, "every question has its answer"
     assert "What is there now" in done.stdout
     assert (tmp_path / "warehouse" / "report.html").exists()
-    told = image_builders("query", "select count(*) as n from snapshots", "--format", "json")
-    assert json.loads(told.stdout) == [{"n": 5}]
-    # Again, it begins anew.
-    assert image_builders("demo", "--days", "1").returncode == 0
-    told = image_builders("query", "select count(*) as n from snapshots", "--format", "json")
-    assert json.loads(told.stdout) == [{"n": 1}]
-
-
-def test_the_demo_leaves_real_snapshots_alone_though_it_made_the_warehouse(look: Looker) -> None:
-    assert image_builders("demo", "--days", "1").returncode == 0
+    assert count_of_snapshots() == 4
+    # Again, it begins anew; a proxy and a profile of the user's do not come between it and the sandbox.
+    done = image_builders("demo", "--days", "1", HTTP_PROXY="http://127.0.0.1:1", AWS_PROFILE="nobody")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert count_of_snapshots() == 1
+    # The warehouse is the demo's no more once it holds another account's snapshot.
     window = Window.at("daily", datetime.now(UTC) - timedelta(days=3))
     extracted = look.extract()
     extracted.rows[0]["account_id"] = "111122223333"
@@ -382,11 +375,7 @@ def test_an_instance_that_cannot_be_written(look: Looker, tmp_path: Path) -> Non
     failed(image_builders("snapshot", DAGSTER_HOME=str(tmp_path / "file")), 2, "set DAGSTER_HOME to a folder that can")
 
 
-def test_a_proxy_and_a_profile_do_not_come_between_the_sandbox_and_the_demo() -> None:
-    done = image_builders("demo", "--days", "1", HTTP_PROXY="http://127.0.0.1:1", AWS_PROFILE="nobody")
-    assert (done.returncode, done.stderr) == (0, "")
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_the_run_within_seconds_and_leaves_the_warehouse_as_it_was(
     how: signal.Signals, look: Looker
@@ -447,7 +436,7 @@ def test_prices_are_asked_for_and_kept(look: Looker) -> None:
     look.publish()
     done = image_builders("prices")
     assert (done.returncode, done.stderr) == (0, "")
-    kept = re.fullmatch(r"Kept (\d+) prices in warehouse\n", done.stdout)
+    kept = re.fullmatch(rf"Kept (\d+) prices in {look.warehouse.location}\n", done.stdout)
     assert kept
     told = image_builders("query", "select count(*) as n from prices", "--format", "json")
     assert json.loads(told.stdout) == [{"n": int(kept[1])}]
@@ -498,15 +487,14 @@ def test_every_command_and_option_is_explained() -> None:
 
 
 def test_help_is_told_at_once_and_names_every_setting() -> None:
-    done = image_builders("--help")
+    done = image_builders_process("--help")
     assert done.returncode == 0
-    sources = "".join(path.read_text() for path in (Path(__file__).parents[2] / "pipeline").rglob("*.py"))
-    settings = set(re.findall(r"IMAGE_BUILDERS_[A-Z_]+[A-Z]", sources))
-    assert len(settings) > 10
-    assert {name for name in settings if name not in done.stdout} == set()
+    assert {name for name, _, _ in described() if name not in done.stdout} == set()
+    assert "DAGSTER_HOME" in done.stdout
     assert "Exit codes" in image_builders("snapshot", "--help").stdout
 
 
+@pytest.mark.slow
 def test_in_a_terminal_a_bar_tells_how_far_it_is(look: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
     import pty
 

@@ -13,21 +13,21 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from pipeline import views
 from pipeline.contract import CHILDREN, TABLES
 from pipeline.definitions import build_definitions
-from pipeline.defs import report as report_asset
 from pipeline.defs.checks import unknown_members
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
 from pipeline.defs.schedules import JOB
 from pipeline.defs.views import asset_views
 from pipeline.errors import ConfigurationError
 from pipeline.extract.sweep import Progress
-from pipeline.report import page as report
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
-from pipeline.views import database as views
 from pipeline.views import lineage
-from tests.conftest import NOON, Looker, builder, estate_of
+from pipeline.views.sql_files import sql_files, sql_query
+from pipeline.warehouse.snapshot_ids import path_of
+from tests.support import NOON, Looker, builder, estate_of, settings_of
 
 ROOT = Path(__file__).parents[2]
 DG = Path(sys.executable).with_name("dg")
@@ -51,9 +51,9 @@ def run(looker: Callable[..., Looker], tmp_path: Path) -> Iterator[tuple[Looker,
             key: str = "2026-11-23", environ: dict[str, str] | None = None, whole: bool = False, **config: Any
         ) -> Any:
             definitions = build_definitions(
-                environ or {},
+                settings_of(environ),
                 aws=AwsResource(page_retries=1, page_retry_seconds=0),
-                warehouse=WarehouseResource(location=look.warehouse.location),
+                warehouse=WarehouseResource(location=look.warehouse.location, grace=0.0),
                 clock=ClockResource(at=look.sandbox.clock.now().isoformat()),
             )
             return definitions.resolve_job_def(JOB).execute_in_process(
@@ -77,6 +77,7 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dg.AssetC
     return {(e.asset_key.to_user_string(), e.check_name): e for e in result.get_asset_check_evaluations()}
 
 
+@pytest.mark.slow
 def test_a_run_materializes_every_table_and_the_views(run: tuple[Looker, Run]) -> None:
     look, execute = run
     result = execute(whole=True)
@@ -97,6 +98,7 @@ def test_a_run_materializes_every_table_and_the_views(run: tuple[Looker, Run]) -
     assert not list((Path(look.warehouse.location) / "_staging").rglob("*.arrow"))
 
 
+@pytest.mark.slow
 def test_views_tell_their_columns_lineage_rows_and_pictures(run: tuple[Looker, Run]) -> None:
     _, execute = run
     result = execute(whole=True)
@@ -126,7 +128,7 @@ def test_views_tell_their_columns_lineage_rows_and_pictures(run: tuple[Looker, R
 
 
 def test_the_graph_of_views_is_that_of_their_sql() -> None:
-    graph = build_definitions({}).resolve_asset_graph()
+    graph = build_definitions(settings_of({})).resolve_asset_graph()
     for view in asset_views():
         node = graph.get(dg.AssetKey(view.name))
         assert {key.to_user_string() for key in node.parent_keys} == lineage.upstream(view)
@@ -135,21 +137,10 @@ def test_the_graph_of_views_is_that_of_their_sql() -> None:
         "instance_prices",
         "price_file",
     }
-    asked = re.findall(
-        r"\b(?:from|join) (\w+)",
-        " ".join(
-            [
-                report.FIGURES,
-                report.COST,
-                report.STATES,
-                report.DAILY_COST,
-                report._NEWEST,
-                *(s[3] for s in report.SHEETS),
-            ]
-        ),
-    )
+    asked = re.findall(r"\b(?:from|join) (\w+)", " ".join(sql_query("report", name) for name in sql_files("report")))
     known = {view.name for view in asset_views()}
-    assert set(asked) & known - {"image_builder_states"} <= set(report_asset.UPSTREAM)
+    upstream = {key.to_user_string() for key in graph.get(dg.AssetKey("report")).parent_keys}
+    assert set(asked) & known == upstream
 
 
 @pytest.mark.parametrize(
@@ -169,7 +160,9 @@ def test_findings_warn_unless_it_is_said_otherwise(settings: str, severity: Any,
     look.publish("us-east-1")
     Path("findings.yaml").write_text(settings)
     job = dg.define_asset_job("only_findings", dg.AssetSelection.checks_for_assets(dg.AssetKey("findings")))
-    definitions = build_definitions({}, warehouse=WarehouseResource(location=look.warehouse.location))
+    definitions = build_definitions(
+        settings_of({}), warehouse=WarehouseResource(location=look.warehouse.location, grace=0.0)
+    )
     merged = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
     evaluated = checks(merged.resolve_job_def("only_findings").execute_in_process())
     found = evaluated.get(("findings", "failed"))
@@ -178,12 +171,13 @@ def test_findings_warn_unless_it_is_said_otherwise(settings: str, severity: Any,
         assert not found.passed
 
 
+@pytest.mark.slow
 def test_a_price_list_that_cannot_be_had_keeps_what_reads_it_and_nothing_else(run: tuple[Looker, Run]) -> None:
     look, _ = run
     look.sandbox.services.refused = {"GetProducts"}
     definitions = build_definitions(
-        {},
-        warehouse=WarehouseResource(location=look.warehouse.location),
+        settings_of(),
+        warehouse=WarehouseResource(location=look.warehouse.location, grace=0.0),
         clock=ClockResource(at=NOON.isoformat()),
     )
     everything = dg.Definitions.merge(
@@ -205,14 +199,14 @@ def test_upkeep_that_fails_costs_no_snapshot(run: tuple[Looker, Run], monkeypatc
     def fail(*_: Any) -> None:
         raise ValueError("a file that is cut short")
 
-    monkeypatch.setattr("pipeline.upkeep.tend", fail)
+    monkeypatch.setattr("pipeline.warehouse.upkeep.tend", fail)
     assert execute().success
     assert views.query(look.warehouse, "from image_builders").num_rows == 3
 
 
 @pytest.mark.parametrize(("cadence", "warn", "fail"), [("daily", 24, 48), ("hourly", 1, 2)])
 def test_assets_say_how_old_they_may_be(cadence: str, warn: int, fail: int) -> None:
-    definitions = build_definitions({"IMAGE_BUILDERS_CADENCE": cadence})
+    definitions = build_definitions(settings_of({"IMAGE_BUILDERS_CADENCE": cadence}))
     for spec in definitions.resolve_all_asset_specs():
         policy: Any = spec.freshness_policy
         assert policy, spec.key
@@ -225,7 +219,9 @@ def test_assets_say_how_old_they_may_be(cadence: str, warn: int, fail: int) -> N
 
 def test_prices_are_an_asset_that_runs_seldom_and_by_itself(run: tuple[Looker, Run]) -> None:
     look, _ = run
-    definitions = build_definitions({}, warehouse=WarehouseResource(location=look.warehouse.location))
+    definitions = build_definitions(
+        settings_of({}), warehouse=WarehouseResource(location=look.warehouse.location, grace=0.0)
+    )
     with dg.DagsterInstance.ephemeral() as instance:
         result = definitions.resolve_job_def("image_builder_prices").execute_in_process(instance=instance)
     (made,) = materializations(result).values()
@@ -255,7 +251,7 @@ def test_what_the_ui_is_told(run: tuple[Looker, Run]) -> None:
 
 
 def test_every_table_has_its_column_schema_with_descriptions() -> None:
-    graph = build_definitions({}).resolve_asset_graph()
+    graph = build_definitions(settings_of({})).resolve_asset_graph()
     for table in TABLES:
         assert graph.get(dg.AssetKey(table.name)).group_name == "image_builders"
         schema = graph.get(dg.AssetKey(table.name)).metadata["dagster/column_schema"]
@@ -315,11 +311,11 @@ def test_repeated_keys_and_orphans_are_found(run: tuple[Looker, Run]) -> None:
     (snapshot_id,) = look.warehouse.snapshots()
     root = Path(look.warehouse.location)
     subnets = next(t for t in TABLES if t.name == "image_builder_subnets")
-    path = root / look.warehouse.path(subnets, snapshot_id)
+    path = root / path_of(subnets, snapshot_id)
     rows = pq.read_table(path, partitioning=None)
     stranger = rows.slice(0, 1).set_column(3, rows.schema.field(3), [["arn:of:nobody"]])
     pq.write_table(pa.concat_tables([rows, rows.slice(0, 1), stranger]), path)
-    definitions = build_definitions({}, warehouse=WarehouseResource(location=str(root)))
+    definitions = build_definitions(settings_of({}), warehouse=WarehouseResource(location=str(root), grace=0.0))
     of_tables = dg.AssetSelection.checks_for_assets(*(dg.AssetKey(t.name) for t in TABLES))
     job = dg.define_asset_job("only_checks", of_tables)
     alone = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
@@ -370,7 +366,7 @@ def test_a_run_that_is_taken_up_after_its_window_is_refused_too(run: tuple[Looke
             return next(moments)
 
     definitions = build_definitions(
-        {}, warehouse=WarehouseResource(location=look.warehouse.location), clock=MovingClock()
+        settings_of(), warehouse=WarehouseResource(location=look.warehouse.location, grace=0.0), clock=MovingClock()
     )
     with dg.DagsterInstance.ephemeral() as instance:
         result = definitions.resolve_job_def(JOB).execute_in_process(
@@ -427,7 +423,7 @@ def test_nothing_is_called_while_definitions_load(monkeypatch: pytest.MonkeyPatc
     import socket
 
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a call was made"))
-    definitions = build_definitions({"IMAGE_BUILDERS_WAREHOUSE": "/nowhere"})
+    definitions = build_definitions(settings_of({"IMAGE_BUILDERS_WAREHOUSE": "/nowhere"}))
     assert definitions.resolve_job_def(JOB)
 
 
@@ -440,7 +436,7 @@ def test_nothing_is_called_while_definitions_load(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_the_schedule_is_off_unless_it_is_asked_for(environ: dict[str, str], status: Any, cron: str) -> None:
-    schedule = build_definitions(environ).resolve_schedule_def("every_window")
+    schedule = build_definitions(settings_of(environ)).resolve_schedule_def("every_window")
     assert (schedule.default_status, schedule.cron_schedule) == (status, cron)
 
 
@@ -452,7 +448,7 @@ def test_the_schedule_is_off_unless_it_is_asked_for(environ: dict[str, str], sta
     ],
 )
 def test_the_schedule_launches_the_window_that_is_open(cadence: str, at: datetime, key: str) -> None:
-    definitions = build_definitions({"IMAGE_BUILDERS_CADENCE": cadence})
+    definitions = build_definitions(settings_of({"IMAGE_BUILDERS_CADENCE": cadence}))
     schedule = definitions.resolve_schedule_def("every_window")
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_schedule_context(
@@ -466,16 +462,16 @@ def test_the_schedule_launches_the_window_that_is_open(cadence: str, at: datetim
 
 def test_a_cadence_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="IMAGE_BUILDERS_CADENCE is 'weekly'; it is one of: daily, hourly"):
-        build_definitions({"IMAGE_BUILDERS_CADENCE": "weekly"})
+        build_definitions(settings_of({"IMAGE_BUILDERS_CADENCE": "weekly"}))
 
 
 def test_steps_run_in_the_runs_own_process() -> None:
-    assert build_definitions({}).executor is dg.in_process_executor
+    assert build_definitions(settings_of({})).executor is dg.in_process_executor
 
 
 def test_progress_goes_to_the_log_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("pipeline.resources.time.monotonic", lambda: now)
+    monkeypatch.setattr("pipeline.defs.resources.time.monotonic", lambda: now)
     said: list[str] = []
 
     class Log:
@@ -494,11 +490,13 @@ def dg_command(*arguments: str, home: Path, **environ: str) -> subprocess.Comple
     return subprocess.run([DG, *arguments], cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_dg_checks_the_definitions_from_the_repositorys_root(tmp_path: Path) -> None:
     done = dg_command("check", "defs", home=tmp_path / "home")
     assert (done.returncode, "All definitions loaded successfully" in done.stdout) == (0, True), done.stderr
 
 
+@pytest.mark.slow
 def test_dg_launches_the_assets_from_the_repositorys_root(looker: Callable[..., Looker], tmp_path: Path) -> None:
     look = looker(builder("a"))
     today = datetime.now(UTC).strftime("%Y-%m-%d")
@@ -511,6 +509,7 @@ def test_dg_launches_the_assets_from_the_repositorys_root(looker: Callable[..., 
     assert views.query(look.warehouse, "from image_builders_current").num_rows == 1
 
 
+@pytest.mark.slow
 def test_workspace_yaml_loads_the_same_definitions(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", "-w", "workspace.yaml"]
     (tmp_path / "home").mkdir()

@@ -16,15 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import contract
-from pipeline.aws import sessions as aws
-from pipeline.aws.credentials import Access
+from pipeline.aws import Access, sessions
 from pipeline.errors import ConfigurationError, MalformedReplyError
-from pipeline.extract import listing as appstream
+from pipeline.extract import wire
 from pipeline.extract.listing import Listing, Selection
 from pipeline.sandbox.estate import FixedEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT, Sandbox
-from tests.conftest import NOON, Looker, StartSandbox, builder, estate_of
+from tests.support import NOON, Looker, StartSandbox, builder, estate_of
 
 BUILDERS = 23
 MANY = [builder(f"b{i:02d}", VpcConfig={"SubnetIds": [f"s{i}"]}) for i in range(BUILDERS)]
@@ -44,10 +43,10 @@ def clients(sandbox: Sandbox) -> Iterator[tuple[Any, Any]]:
             patch.delenv(name)
         for name, value in (sandbox.environment | {"AWS_MAX_ATTEMPTS": "1"}).items():
             patch.setenv(name, value)
-        access = Access(aws.new_session())
+        access = Access(sessions.new_session())
         with access.acting_as(()) as lease:
             lease.get_frozen_credentials()  # Now, while the environment has them.
-            yield appstream.paginator(access, "us-east-1"), boto3.client("appstream", region_name="us-east-1")
+            yield wire.paginator(access, "us-east-1"), boto3.client("appstream", region_name="us-east-1")
 
 
 def listed_by_boto3(client: Any, selection: Selection) -> tuple[list[list[str]], str | None, str | None]:
@@ -344,8 +343,8 @@ def test_a_starting_token_is_for_one_target() -> None:
 
 def test_what_a_misfit_says_reaches_the_caller(start_sandbox: StartSandbox) -> None:
     start_sandbox(FixedEstate({(ACCOUNT, "us-east-1"): MANY}), faults=[Fault("misfit")])
-    access = Access(aws.new_session())
-    listing = Listing(appstream.paginator(access, "us-east-1"), Selection())
+    access = Access(sessions.new_session())
+    listing = Listing(wire.paginator(access, "us-east-1"), Selection())
     said = r"RootVolumeConfig\.VolumeSizeInGb of image builder 'b00' is '200'"
     with access.acting_as(()), pytest.raises(MalformedReplyError, match=said):
         list(listing)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import MalformedReplyError
 from pipeline.extract import pages
-from tests.conftest import builder
+from tests.support import builder
 
 
 def page(*builders: Any, **beside: Any) -> bytes:
@@ -37,11 +37,11 @@ def test_both_ways_of_reading_give_the_same_page() -> None:
 
 def test_what_is_expected_is_read_by_arrow_and_not_by_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "_read_by_python", lambda body: pytest.fail("the slow way was taken"))
-    assert len(pages.read(page(FULL))) == 1
-    assert len(pages.read(page())) == 0
-    assert len(pages.read(b'{\n "ImageBuilders": [\n ]\n}\n')) == 0
-    assert pages.read(page(NextToken=None)).next_token is None
-    assert pages.read(page(NextToken="")).next_token is None
+    assert len(pages.read_page(page(FULL))) == 1
+    assert len(pages.read_page(page())) == 0
+    assert len(pages.read_page(b'{\n "ImageBuilders": [\n ]\n}\n')) == 0
+    assert pages.read_page(page(NextToken=None)).next_token is None
+    assert pages.read_page(page(NextToken="")).next_token is None
 
 
 def test_members_outside_the_contract_are_kept_at_any_depth() -> None:
@@ -51,7 +51,7 @@ def test_members_outside_the_contract_are_kept_at_any_depth() -> None:
         "ImageBuilderErrors": [{"ErrorCode": "E"}, {"Severity": [1, "high"]}],
         "AgentAccessConfig": {"Settings": [{"Scope": "all"}]},
     }
-    read = pages.read(page(odd, FULL, TotalCount=2))
+    read = pages.read_page(page(odd, FULL, TotalCount=2))
     assert json.loads(read.extra[0].as_py()) == {
         "Hibernation": {"Mode": 1.0},
         "VpcConfig": {"OutpostArn": None},
@@ -64,7 +64,7 @@ def test_members_outside_the_contract_are_kept_at_any_depth() -> None:
 
 
 def test_a_member_of_two_types_in_one_page_is_kept_in_both() -> None:
-    read = pages.read(page(builder("a", New=1), builder("b", New="one"), builder("c", New={"deep": [None]})))
+    read = pages.read_page(page(builder("a", New=1), builder("b", New="one"), builder("c", New={"deep": [None]})))
     assert read.extra.to_pylist() == ['{"New": 1}', '{"New": "one"}', '{"New": {"deep": [null]}}']
 
 
@@ -91,12 +91,12 @@ def test_a_member_of_two_types_in_one_page_is_kept_in_both() -> None:
 )
 def test_a_type_that_does_not_fit_names_the_member_and_the_builder(members: dict[str, Any], said: str) -> None:
     with pytest.raises(MalformedReplyError) as told:
-        pages.read(page({"Name": "b"} | members))
+        pages.read_page(page({"Name": "b"} | members))
     assert said in str(told.value)
 
 
 def test_a_moment_may_be_written_out_as_botocore_allows() -> None:
-    read = pages.read(page(builder("b", CreatedTime="2026-11-23T12:00:00.5Z"), builder("c", CreatedTime=None)))
+    read = pages.read_page(page(builder("b", CreatedTime="2026-11-23T12:00:00.5Z"), builder("c", CreatedTime=None)))
     assert [b["CreatedTime"] for b in read.builders.to_pylist()] == [1795435200.5, None]
 
 
@@ -130,6 +130,6 @@ def test_a_moment_may_be_written_out_as_botocore_allows() -> None:
 )
 def test_what_is_not_one_whole_page_is_refused(body: bytes, said: str) -> None:
     with pytest.raises(MalformedReplyError) as told:
-        pages.read(body)
+        pages.read_page(body)
     assert said in str(told.value)
     assert len(str(told.value)) < 400

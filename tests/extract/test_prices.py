@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws import sessions as aws
+from pipeline import views
+from pipeline.aws import sessions
 from pipeline.errors import ConfigurationError, PricesError
-from pipeline.extract import price_list as prices
-from pipeline.extract.price_list import FilePrice, operating_system
+from pipeline.extract.price_list import fetch_prices
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.services import _priced, _product, price_list
-from pipeline.views import database as views
-from pipeline.warehouse.warehouse import Warehouse
-from tests.conftest import NOON, StartSandbox, builder
-from tests.support import replay
+from pipeline.settings.operating_systems import operating_system
+from pipeline.settings.price_file import FilePrice, read_prices
+from pipeline.warehouse import Warehouse, keep_prices
+from tests.support import NOON, StartSandbox, builder, replay, settings_of
 from tests.support.replay import Look
 
 DAY = timedelta(days=1)
@@ -24,12 +24,12 @@ MEDIUM = "stream.standard.medium"
 
 
 def told(home: Warehouse, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in views.query(home, sql).to_pylist()]
+    return [tuple(row.values()) for row in views.query(home, sql, views.Settings.read(settings_of())).to_pylist()]
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Warehouse:
-    return Warehouse(str(tmp_path / "warehouse"))
+    return Warehouse(str(tmp_path / "warehouse"), grace=0.0)
 
 
 def made(name: str, **members: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def made(name: str, **members: Any) -> dict[str, Any]:
 
 def test_the_price_list_is_kept_as_a_snapshot(start_sandbox: StartSandbox, home: Warehouse) -> None:
     sandbox = start_sandbox()
-    listed = prices.fetch(aws.new_session(), NOON)
+    listed = fetch_prices(sessions.new_session(), NOON)
     assert sandbox.actions.count("pricing:GetProducts") > 2, "it pages"
     rows = listed.to_pylist()
     assert {row["instance_type"] for row in rows} >= {MEDIUM, "root-volume"}
@@ -55,7 +55,7 @@ def test_the_price_list_is_kept_as_a_snapshot(start_sandbox: StartSandbox, home:
     ]
     assert (medium["usd"], medium["unit"], medium["observed_at"]) == (0.1, "hour", NOON)
     replay.replay(home, NOON, {"us-east-1": Look([])})
-    path = prices.keep(home, listed)
+    path = keep_prices(home, listed)
     assert path.startswith("instance_prices/snapshot_date=2026-11-23/20261123T120000000000-")
     assert told(home, "select count(*) from prices where source = 'aws'") == [(len(rows),)]
 
@@ -64,22 +64,22 @@ def test_the_price_list_is_kept_as_a_snapshot(start_sandbox: StartSandbox, home:
 def test_a_price_list_that_is_not_told_is_one_sentence(kind: str, start_sandbox: StartSandbox) -> None:
     start_sandbox(faults=[Fault(kind, service="pricing")])
     with pytest.raises(PricesError, match=r"AWS does not tell its prices .*prices.csv"):
-        prices.fetch(aws.new_session(), NOON)
+        fetch_prices(sessions.new_session(), NOON)
 
 
 def test_a_price_list_without_image_builders_is_no_price_list(start_sandbox: StartSandbox) -> None:
     start_sandbox().services.products[:] = [_product("us-east-1", MEDIUM, "Windows", "Fleet", 1.0)]
     with pytest.raises(PricesError, match="has no price of an image builder"):
-        prices.fetch(aws.new_session(), NOON)
+        fetch_prices(sessions.new_session(), NOON)
 
 
 def test_a_server_that_knows_no_filters_misleads_nobody(start_sandbox: StartSandbox) -> None:
     sandbox = start_sandbox()
     sandbox.services.is_filtering = False
-    assert {r["instance_type"] for r in prices.fetch(aws.new_session(), NOON).to_pylist()} == {
+    assert {r["instance_type"] for r in fetch_prices(sessions.new_session(), NOON).to_pylist()} == {
         *(p["product"]["attributes"].get("instanceType", "root-volume") for p in price_list())
     }
-    assert not [r for r in prices.fetch(aws.new_session(), NOON).to_pylist() if r["sku"].startswith("FLEET")]
+    assert not [r for r in fetch_prices(sessions.new_session(), NOON).to_pylist() if r["sku"].startswith("FLEET")]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def week(home: Warehouse, *builders: dict[str, Any]) -> None:
 def test_days_are_priced_between_the_least_and_the_most(start_sandbox: StartSandbox, home: Warehouse) -> None:
     start_sandbox()
     week(home, made("a"))
-    prices.keep(home, prices.fetch(aws.new_session(), NOON))
+    keep_prices(home, fetch_prices(sessions.new_session(), NOON))
     columns = "cast(cost_date as varchar), hours_low, hours_high, usd_per_hour, usd_low, usd_high, price_source"
     assert told(home, f"select {columns} from running_cost order by cost_date") == [
         # Only time since the first look counts.
@@ -132,7 +132,7 @@ def test_what_has_no_known_price_is_unpriced_and_not_free(start_sandbox: StartSa
         assert told(home, "select distinct is_priced, usd_low, usd_high, price_source from running_cost") == [
             (False, None, None, None)
         ]
-        prices.keep(home, prices.fetch(aws.new_session(), NOON))  # Which has none of it, either.
+        keep_prices(home, fetch_prices(sessions.new_session(), NOON))  # Which has none of it, either.
 
 
 @pytest.mark.parametrize(
@@ -153,14 +153,14 @@ def test_the_operating_system_decides(
 ) -> None:
     start_sandbox()
     week(home, made("a", Platform=platform))
-    prices.keep(home, prices.fetch(aws.new_session(), NOON))
+    keep_prices(home, fetch_prices(sessions.new_session(), NOON))
     assert told(home, "select distinct operating_system, usd_per_hour from running_cost") == [(system, usd)]
 
 
 def test_root_volumes_above_200_gb_are_priced_apart(start_sandbox: StartSandbox, home: Warehouse) -> None:
     start_sandbox()
     week(home, made("a", RootVolumeConfig={"VolumeSizeInGb": 200}), made("b", RootVolumeConfig={"VolumeSizeInGb": 346}))
-    prices.keep(home, prices.fetch(aws.new_session(), NOON))
+    keep_prices(home, fetch_prices(sessions.new_session(), NOON))
     sql = (
         "select name, extra_volume_gb, usd_per_gb_month, sum(volume_usd_low), sum(usd_low) from running_cost "
         "group by all order by name"
@@ -174,9 +174,9 @@ def test_root_volumes_above_200_gb_are_priced_apart(start_sandbox: StartSandbox,
 def test_each_day_has_the_price_that_held_then(start_sandbox: StartSandbox, home: Warehouse) -> None:
     sandbox = start_sandbox()
     week(home, made("a"))
-    prices.keep(home, prices.fetch(aws.new_session(), NOON))
+    keep_prices(home, fetch_prices(sessions.new_session(), NOON))
     sandbox.services.products[:] = [_product("us-east-1", MEDIUM, "Windows", "ImageBuilder", 0.5)]
-    prices.keep(home, prices.fetch(aws.new_session(), NOON + 2 * DAY))
+    keep_prices(home, fetch_prices(sessions.new_session(), NOON + 2 * DAY))
     assert told(home, "select day(cost_date), usd_per_hour from running_cost order by 1") == [
         (23, 0.1),
         (24, 0.1),
@@ -194,7 +194,7 @@ def test_a_file_of_ones_own_wins_and_what_names_more_over_what_names_less(
 ) -> None:
     start_sandbox()
     week(home, made("a"), made("b", Platform="RHEL8"), made("c", InstanceType="stream.x"))
-    prices.keep(home, prices.fetch(aws.new_session(), NOON))
+    keep_prices(home, fetch_prices(sessions.new_session(), NOON))
     write(
         "instance_type,region,operating_system,usd,unit\n"
         f"{MEDIUM},,,0.03,\n"
@@ -234,19 +234,19 @@ def test_a_price_of_nothing_is_a_price(home: Warehouse) -> None:
 def test_every_mistake_in_the_file_is_one_sentence_with_its_line(text: str, said: str) -> None:
     write(text)
     with pytest.raises(ConfigurationError) as error:
-        prices.read_file({})
+        read_prices(settings_of().file("prices"))
     assert said in str(error.value)
 
 
 def test_spreadsheets_write_it_too() -> None:
     Path("prices.csv").write_text("\ufeffinstance_type, usd , region\r\nstream.x, 0.5, eu-west-1\r\n")
-    assert prices.read_file({}) == (FilePrice("eu-west-1", "stream.x", "*", "hour", 0.5),)
+    assert read_prices(settings_of().file("prices")) == (FilePrice("eu-west-1", "stream.x", "*", "hour", 0.5),)
 
 
 def test_a_file_that_is_named_must_be_there() -> None:
     with pytest.raises(ConfigurationError, match=r"IMAGE_BUILDERS_PRICES names nowhere.csv, which does not exist"):
-        prices.read_file({"IMAGE_BUILDERS_PRICES": "nowhere.csv"})
-    assert prices.read_file({}) == ()
+        read_prices(settings_of({"IMAGE_BUILDERS_PRICES": "nowhere.csv"}).file("prices"))
+    assert read_prices(settings_of().file("prices")) == ()
 
 
 def test_a_product_whose_licence_is_brought_is_byol_whatever_its_system(start_sandbox: StartSandbox) -> None:
@@ -258,7 +258,7 @@ def test_a_product_whose_licence_is_brought_is_byol_whatever_its_system(start_sa
         "regionCode": "us-east-1",
     }
     start_sandbox().services.products[:] = [_priced("x", "Streaming Instance", attributes, "Hrs", 1.0)]
-    (row,) = prices.fetch(aws.new_session(), NOON).to_pylist()
+    (row,) = fetch_prices(sessions.new_session(), NOON).to_pylist()
     assert row["operating_system"] == "BYOL"
 
 

@@ -12,17 +12,15 @@ import boto3
 import pytest
 
 from pipeline import contract
-from pipeline.aws import sessions as aws
-from pipeline.aws.credentials import Access
+from pipeline.aws import Access, sessions
 from pipeline.contract import IMAGE_BUILDERS
-from pipeline.extract import spool
-from pipeline.extract.listing import Selection
-from pipeline.extract.look import Patience, Row
+from pipeline.extract import RetryPolicy, Selection, spool
+from pipeline.extract.look import Row
 from pipeline.extract.sweep import Progress, Sweep
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
-from pipeline.targets.planning import Target
-from tests.conftest import NOON, Looker, builder, estate_of, target
+from pipeline.targets import Target
+from tests.support import NOON, Looker, builder, estate_of, target
 
 OFFERED = boto3.Session().get_available_regions("appstream")
 A, B = [builder("a")], [builder("b1", "eu-west-1"), builder("b2", "eu-west-1")]
@@ -160,10 +158,10 @@ def test_progress_is_told_as_targets_are_done(looker: Callable[..., Looker]) -> 
     with look.warehouse.stage("s") as (_, sink):
         regions = [target("us-east-1"), target("eu-west-1")]
         Sweep(
-            Access(aws.new_session()),
+            Access(sessions.new_session()),
             look.sandbox.clock.now,
             Selection(page_size=1),
-            Patience(0, 0),
+            RetryPolicy(0, 0),
             concurrency=1,
             report=report,
         ).run(regions, sink)
@@ -176,12 +174,14 @@ def test_the_sandbox_saw_what_the_rows_tell(looker: Callable[..., Looker]) -> No
     assert {(c.account_id, c.region) for c in look.sandbox.appstream.calls} == set(estate_of(look))
 
 
-def sweep_of(look: Looker, targets: list[Target], concurrency: int = 4, patience: Patience | None = None) -> list[Row]:
+def sweep_of(
+    look: Looker, targets: list[Target], concurrency: int = 4, retry_policy: RetryPolicy | None = None
+) -> list[Row]:
     sweep = Sweep(
-        Access(aws.new_session(), concurrency),
+        Access(sessions.new_session(), concurrency),
         lambda: datetime.now(UTC),
         Selection(page_size=2),
-        patience or Patience(1, 0),
+        retry_policy or RetryPolicy(1, 0),
         concurrency,
     )
     with look.warehouse.stage("sweep") as (_, sink):
@@ -219,7 +219,7 @@ def test_a_target_that_answers_slowly_never_holds_up_the_others(looker: Callable
         def write_batch(self, batch: object) -> None:
             pass
 
-    sweep = Sweep(Access(aws.new_session()), lambda: datetime.now(UTC), concurrency=2)
+    sweep = Sweep(Access(sessions.new_session()), lambda: datetime.now(UTC), concurrency=2)
     rows = sweep.run([target(r) for r in (*slow, *quick)], Sink())
     assert {r["status"] for r in rows} == {"ok"}
     first_of_the_slow = min(r["observed_at"] for r in rows if r["region"] in slow)
@@ -258,7 +258,7 @@ def test_a_third_of_all_calls_throttled_costs_no_target(
     throttle = Fault("throttle")
     monkeypatch.setattr(throttle, "strikes", lambda *_: chance.random() < 0.33)
     look.sandbox.appstream.faults.append(throttle)
-    rows = sweep_of(look, [target(r) for r in OFFERED], 4, Patience(3, 0.01))
+    rows = sweep_of(look, [target(r) for r in OFFERED], 4, RetryPolicy(3, 0.01))
     assert {(r["status"], r["complete"], r["builders"]) for r in rows} == {("ok", True, 6)}
     refused = [c for c in look.sandbox.appstream.calls if c.status == 400]
     assert sum(r["retries"] for r in rows) == len(refused) > 10
@@ -286,7 +286,7 @@ def test_a_mistake_of_ours_ends_the_sweep_instead_of_hanging_it(
 
     look = looker(us_east_1=A)
     look.sandbox.appstream.faults.append(Fault("fail"))
-    monkeypatch.setattr(Patience, "pause", mistaken)
+    monkeypatch.setattr(RetryPolicy, "pause", mistaken)
     with pytest.raises(ZeroDivisionError):
         sweep_of(look, [target("us-east-1")])
 

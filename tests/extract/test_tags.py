@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws.credentials import Access
+from pipeline import views
 from pipeline.errors import ConfigurationError
 from pipeline.sandbox.faults import Fault
-from pipeline.targets import planning as targets
-from pipeline.views import database as views
-from tests.conftest import NOON, Looker, StartSandbox, builder, estate_of, target, write_targets
+from tests.support import NOON, Looker, StartSandbox, builder, estate_of, plan_of, target, write_targets
 
 
 @pytest.fixture
@@ -190,15 +188,11 @@ def test_they_are_switched_on_by_the_file_or_the_environment(
         write_targets(tags=of_file)
     if setting:
         monkeypatch.setenv("IMAGE_BUILDERS_TAGS", setting)
-    from pipeline.aws import sessions as aws
-
-    assert targets.plan(Access(aws.new_session())).tags is wanted
+    assert plan_of().tags is wanted
 
 
 def test_another_word_than_on_or_off_is_refused(start_sandbox: StartSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.aws import sessions as aws
-
     start_sandbox()
     monkeypatch.setenv("IMAGE_BUILDERS_TAGS", "yes")
     with pytest.raises(ConfigurationError, match="IMAGE_BUILDERS_TAGS is 'yes'; it is one of: on, off"):
-        targets.plan(Access(aws.new_session()))
+        plan_of()

@@ -16,9 +16,8 @@ from pipeline.definitions import build_definitions
 from pipeline.defs.resources import WarehouseResource
 from pipeline.defs.sensor import NAME
 from pipeline.errors import ConfigurationError
-from pipeline.warehouse.warehouse import Warehouse
-from tests.conftest import NOON, builder
-from tests.support import replay
+from pipeline.warehouse import Warehouse
+from tests.support import NOON, builder, replay, settings_of
 from tests.support.replay import Look
 
 pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -71,13 +70,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Warehouse:
-    return Warehouse(str(tmp_path / "warehouse"))
+    return Warehouse(str(tmp_path / "warehouse"), grace=0.0)
 
 
 def tick(home: Warehouse, instance: dg.DagsterInstance, **settings: str) -> str:
     """An evaluation of the sensor, in a process that knows nothing of the ones before; what it says."""
-    resources = {"warehouse": WarehouseResource(location=home.location)}
-    definitions = build_definitions(settings, **resources)
+    resources = {"warehouse": WarehouseResource(location=home.location, grace=0.0)}
+    definitions = build_definitions(settings_of(settings), **resources)
     sensor = definitions.resolve_sensor_def(NAME)
     context = dg.build_sensor_context(
         instance, repository_def=definitions.get_repository_def(), resources=resources, sensor_name=NAME
@@ -141,9 +140,9 @@ def test_one_that_refuses_keeps_nothing_from_the_other_and_is_told_later(
 def test_nobody_is_told_where_nobody_is_configured(home: Warehouse, instance: dg.DagsterInstance) -> None:
     publish(home, old("a", DisableIMDSV1=False))
     assert "Neither IMAGE_BUILDERS_SLACK_WEBHOOK nor" in tick(home, instance)
-    sensor = build_definitions({}).resolve_sensor_def(NAME)
+    sensor = build_definitions(settings_of({})).resolve_sensor_def(NAME)
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
-    running = build_definitions({"IMAGE_BUILDERS_WEBHOOK": "https://example.com"}).resolve_sensor_def(NAME)
+    running = build_definitions(settings_of({"IMAGE_BUILDERS_WEBHOOK": "https://example.com"})).resolve_sensor_def(NAME)
     assert running.default_status is dg.DefaultSensorStatus.RUNNING
 
 
@@ -177,4 +176,4 @@ def test_nobody_there_is_one_sentence_without_the_secret(home: Warehouse, instan
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(settings))):
-        build_definitions(settings)
+        build_definitions(settings_of(settings))

@@ -3,8 +3,6 @@
 import http.server
 import re
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,15 +13,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from pipeline import views
 from pipeline.report import page as report
-from pipeline.views import database as views
-from pipeline.warehouse.warehouse import Warehouse
-from tests.conftest import Looker, builder
-
-COMMAND = Path(sys.executable).with_name("image-builders")
+from pipeline.report import queries
+from pipeline.warehouse import Warehouse
+from tests.support import Looker, builder, settings_of
+from tests.support.command import image_builders
 
 # Playwright's own event loop.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +83,8 @@ def column(page: Page, sheet: str, name: str) -> list[str]:
 
 def test_its_figures_are_those_of_sql(file: Path, week: Warehouse, open_page: Callable[..., Page]) -> None:
     page = open_page(file)
-    (f,) = views.query(week, report.FIGURES).to_pylist()
-    (c,) = views.query(week, report.COST).to_pylist()
+    with views.connect(week) as connection:
+        f, c = queries.ask_one(connection, "figures"), queries.ask_one(connection, "cost")
     assert f["builders"] > 20
     assert figures(page) == {
         "builders": str(f["builders"]),
@@ -101,11 +99,11 @@ def test_its_figures_are_those_of_sql(file: Path, week: Warehouse, open_page: Ca
     assert figures(page)["failing"] == str(views.query(week, independent)["n"][0])
 
 
-@pytest.mark.parametrize("sheet", [s[0] for s in report.SHEETS])
+@pytest.mark.parametrize("sheet", queries.SHEETS)
 def test_its_tables_are_those_of_sql(sheet: str, file: Path, week: Warehouse, open_page: Callable[..., Page]) -> None:
     page = open_page(file)
-    sql = next(s[3] for s in report.SHEETS if s[0] == sheet)
-    answer = views.query(week, sql)
+    _, _, sql = queries._file(sheet)
+    answer = views.query(week, sql, parameters=queries._parameters(sheet))
     table = page.locator(f"table[data-sheet={sheet}]")
     assert table.get_attribute("data-total") == str(answer.num_rows)
     assert answer.num_rows > 0
@@ -141,7 +139,9 @@ def test_its_cost_is_that_of_instances_and_volumes(looker: Callable[..., Looker]
     look.publish()
     look.sandbox.clock.advance(timedelta(hours=24))
     look.publish()
-    assert ">$36.00 – $36.00<" in report.render(look.warehouse), "24 hours at $1, and 730 GB for a thirtieth or so"
+    assert ">$36.00 – $36.00<" in report.render(look.warehouse, views.Settings.read(settings_of())), (
+        "24 hours at $1, and 730 GB for a thirtieth or so"
+    )
 
 
 def test_its_tables_sort_up_and_down_with_what_is_empty_last(file: Path, open_page: Callable[..., Page]) -> None:
@@ -229,11 +229,11 @@ def test_an_estate_without_anything_is_a_report_too(
 
 def test_the_command_writes_it(looker: Callable[..., Looker]) -> None:
     looker(builder("a")).publish()
-    done = subprocess.run([COMMAND, "report"], capture_output=True, text=True, check=False)
+    done = image_builders("report")
     assert (done.returncode, done.stdout) == (0, "Wrote report.html\n"), done.stderr
-    to_stdout = subprocess.run([COMMAND, "report", "-o", "-"], capture_output=True, text=True, check=False)
+    to_stdout = image_builders("report", "-o", "-")
     assert to_stdout.stdout.rstrip() == Path("report.html").read_text().rstrip()
-    done = subprocess.run([COMMAND, "report", "-o", "no/such/folder"], capture_output=True, text=True, check=False)
+    done = image_builders("report", "-o", "no/such/folder")
     assert done.returncode == 2
     assert done.stderr == "image-builders: The report no/such/folder cannot be written: No such file or directory.\n"
 
@@ -243,14 +243,14 @@ def test_a_warehouse_that_is_broken_is_one_sentence(looker: Callable[..., Looker
     look.publish()
     for path in Path(look.warehouse.location).glob("image_builder_tags/*/*.parquet"):
         path.write_bytes(b"PAR1 and then nothing")
-    done = subprocess.run([COMMAND, "report"], capture_output=True, text=True, check=False)
+    done = image_builders("report")
     assert done.returncode == 1
     assert re.match(r"image-builders: The warehouse .+ cannot be read: .+\.$", done.stderr.splitlines()[0])
     assert "Traceback" not in done.stderr
 
 
 def test_before_the_first_snapshot_it_says_so() -> None:
-    done = subprocess.run([COMMAND, "report"], capture_output=True, text=True, check=False)
+    done = image_builders("report")
     assert done.returncode == 1
     assert "holds no snapshot yet" in done.stderr
 

@@ -11,11 +11,11 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from pipeline.aws import service_model as model
+from pipeline.aws import service_model
 from pipeline.sandbox.estate import FixedEstate, SeededEstate
 from pipeline.sandbox.faults import KINDS, Fault
 from pipeline.sandbox.server import ACCOUNT, Sandbox
-from tests.conftest import NOON, StartSandbox, builder
+from tests.support import NOON, StartSandbox, builder
 
 WEEK = [NOON + timedelta(hours=h) for h in range(0, 7 * 24, 6)]
 
@@ -37,8 +37,8 @@ def test_every_builder_of_the_estate_is_valid_by_the_service_model(start_sandbox
     assert [b["Arn"] for b in told] == [b["Arn"] for b in sent]
     for ours, theirs in zip(sent, told, strict=True):
         assert set(theirs) == set(ours)
-    assert {b["State"] for b in sent} <= set(model.enums()["State"])
-    assert {b["Platform"] for b in sent} <= set(model.enums()["Platform"])
+    assert {b["State"] for b in sent} <= set(service_model.enums()["State"])
+    assert {b["Platform"] for b in sent} <= set(service_model.enums()["Platform"])
 
 
 def test_the_estate_lives(start_sandbox: StartSandbox) -> None:

@@ -1,8 +1,8 @@
 """Publishes a copy of a warehouse again and again, each time in a child that is killed one file operation later.
 
-Run by test_warehouse: `crash.py WAREHOUSE STREAM`, the rows of `extracts` as JSON on standard input. Prints a
-line of JSON for every child. A file operation is what Python's audit hooks tell of (open, mkdir, rename, remove)
-and every write to an opened file.
+Run by tests/warehouse/test_publish.py: `crash.py WAREHOUSE STREAM`, the rows of `extracts` as JSON on standard input.
+Prints a line of JSON for every child. A file operation is what Python's audit hooks tell of (open, mkdir, rename,
+remove) and every write to an opened file.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.warehouse import storage, warehouse
-from pipeline.warehouse.warehouse import Extracted, Warehouse
+from pipeline.warehouse import Extracted, Warehouse, local_storage
 from pipeline.windows import Window
 
 OPERATIONS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
@@ -53,10 +52,9 @@ def publish(root: str, stream: str, rows: list[dict[str, Any]], allowed: int) ->
             fuse.burn()
             return done + (super().write(view[done:]) or 0)
 
-    storage.open = lambda path, mode="r", **_: io.BufferedWriter(Writes(path, mode))  # type: ignore[attr-defined]
-    warehouse.GRACE = 0.0
+    local_storage.open = lambda path, mode="r", **_: io.BufferedWriter(Writes(path, mode))  # type: ignore[attr-defined]
     sys.addaudithook(fuse.audit)
-    Warehouse(root).publish(Window.at("daily", NOON), [Extracted(rows, stream)], lambda: NOON)
+    Warehouse(root, grace=0.0).publish(Window.at("daily", NOON), [Extracted(rows, stream)], lambda: NOON)
 
 
 def main(root: str, stream: str) -> None:

@@ -11,11 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import contract
-from pipeline.extract import pages
-from pipeline.extract.spool import looked
+from pipeline.extract import looked, pages
 from pipeline.sandbox.server import ACCOUNT
-from pipeline.targets.planning import Target
-from pipeline.warehouse.warehouse import Extracted, Warehouse
+from pipeline.targets import Target
+from pipeline.warehouse import Extracted, Warehouse
 from pipeline.windows import Window
 
 Builder = dict[str, Any]
@@ -38,7 +37,7 @@ def replay(home: Warehouse, at: datetime, looks: Mapping[str, Look], cadence: st
             target = Target(ACCOUNT, region, "aws")
             rows.append(_row(target, at, look))
             if look.builders:
-                page = pages.read(json.dumps({"ImageBuilders": list(look.builders)}).encode())
+                page = pages.read_page(json.dumps({"ImageBuilders": list(look.builders)}).encode())
                 tags = None
                 if look.tags is not None:
                     told = [
@@ -104,7 +103,7 @@ def history(name: str, looks: Sequence[tuple[datetime, Look]]) -> list[tuple[Any
         elif before is None or before.builder is None:
             began = "created" if before else "first_seen"
             versions.append([len(versions) + 1, now.builder["State"], now.at, None, now.at, began, None])
-        elif now.builder != before.builder:
+        elif _attributes(now.builder) != _attributes(before.builder):
             is_anew = now.builder["CreatedTime"] > before.builder["CreatedTime"]
             began = "recreated" if is_anew else "changed"
             versions[-1][3], versions[-1][6] = now.at, began
@@ -113,6 +112,41 @@ def history(name: str, looks: Sequence[tuple[datetime, Look]]) -> list[tuple[Any
             versions[-1][4] = now.at
         before = now
     return [tuple(v) for v in versions]
+
+
+def changes(name: str, looks: Sequence[tuple[datetime, Look]]) -> list[tuple[Any, ...]]:
+    """(changed_at, changed_after, change, field, from_value, to_value), by a walk along the looks: where a builder
+    comes, goes or is another one of its name, and where its state or its subnets change.
+    """
+    found: list[tuple[Any, ...]] = []
+    before: Seen | None = None
+    last_seen_at: datetime | None = None
+    for now in seen(name, looks):
+        if now.builder is None:
+            if before and before.builder is not None:
+                found.append((now.at, last_seen_at, "deleted", None, None, None))
+        elif before is None or before.builder is None:
+            found.append((now.at, before and before.at, "created" if before else "first_seen", None, None, None))
+        elif now.builder["CreatedTime"] > before.builder["CreatedTime"]:
+            found.append((now.at, before.at, "created", None, None, None))
+            found.append((now.at, before.at, "deleted", None, None, None))
+        else:
+            for field, value in (("state", lambda b: b["State"]), ("subnet_ids", _subnets)):
+                if value(now.builder) != value(before.builder):
+                    found.append((now.at, before.at, "changed", field, value(before.builder), value(now.builder)))
+        if now.builder is not None:
+            last_seen_at = now.at
+        before = now
+    return found
+
+
+def _subnets(builder: Builder) -> str | None:
+    return ", ".join(sorted(builder.get("VpcConfig", {}).get("SubnetIds", ()))) or None
+
+
+def _attributes(builder: Builder) -> Builder:
+    """The members whose change makes a version: lists have none."""
+    return {name: value for name, value in builder.items() if name != "VpcConfig"}
 
 
 def spans(name: str, looks: Sequence[tuple[datetime, Look]], end: datetime) -> list[tuple[Any, ...]]:

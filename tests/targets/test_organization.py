@@ -4,19 +4,17 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws import sessions as aws
-from pipeline.aws.credentials import Access, Role
+from pipeline.aws import Role
 from pipeline.errors import ConfigurationError, CredentialsError
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
-from pipeline.targets import planning as targets
-from pipeline.targets.planning import Plan
-from tests.conftest import Organization, role_arn, write_targets
+from pipeline.targets import Plan
+from tests.support import Organization, plan_of, role_arn, write_targets
 
 
 def plan(**keys: Any) -> Plan:
     write_targets(regions=["us-east-1"], organization={"role_name": "reader"} | keys)
-    return targets.plan(Access(aws.new_session()))
+    return plan_of()
 
 
 def names(planned: Plan) -> list[str]:
@@ -91,7 +89,7 @@ def test_a_listed_account_keeps_its_own_entry(teams: Organization) -> None:
         accounts=[{"id": cad, "name": "drawings", "role": role_arn(cad, "special"), "regions": ["eu-west-1"]}],
         organization={"role_name": "reader"},
     )
-    (target,) = [t for t in targets.plan(Access(aws.new_session())).targets if t.account_id == cad]
+    (target,) = [t for t in plan_of().targets if t.account_id == cad]
     assert (target.region, target.account_name, target.roles[0].arn) == (
         "eu-west-1",
         "drawings",

@@ -1,22 +1,22 @@
 """Which targets there are, and what is said of settings that cannot be."""
 
+import os
 import re
 from pathlib import Path
 
 import boto3
 import pytest
 
-from pipeline.aws import sessions as aws
-from pipeline.aws.credentials import Access, Role
+from pipeline import targets
+from pipeline.aws import Role
 from pipeline.errors import ConfigurationError, CredentialsError
 from pipeline.sandbox.estate import FixedEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT, Sandbox
 from pipeline.settings import targets_file
-from pipeline.settings.targets_file import TargetsFile
-from pipeline.targets import planning as targets
-from pipeline.targets.planning import Plan, Target
-from tests.conftest import StartSandbox, builder, role_arn, target, write_targets
+from pipeline.settings.targets_file import TargetsFile, read_targets
+from pipeline.targets import Plan, Target
+from tests.support import StartSandbox, builder, plan_of, role_arn, settings_of, target, write_targets
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ def sandbox(start_sandbox: StartSandbox) -> Sandbox:
 
 
 def plan(*regions: str) -> Plan:
-    return targets.plan(Access(aws.new_session()), regions)
+    return plan_of(regions)
 
 
 def test_the_current_account_in_boto3s_own_region_is_the_default() -> None:
@@ -48,10 +48,10 @@ def test_options_come_before_the_file_and_are_taken_once(tmp_path: Path) -> None
 def test_a_file_elsewhere_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.yaml").write_text("")
     monkeypatch.setenv("IMAGE_BUILDERS_TARGETS", "mine.yaml")
-    assert targets_file.read_file() == TargetsFile()
+    assert read_targets(settings_of(os.environ).file("targets")) == TargetsFile()
     monkeypatch.setenv("IMAGE_BUILDERS_TARGETS", "gone.yaml")
     with pytest.raises(ConfigurationError, match=r"IMAGE_BUILDERS_TARGETS names gone.yaml, which does not exist\."):
-        targets_file.read_file()
+        read_targets(settings_of(os.environ).file("targets"))
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ ACCOUNT_A = f'- id: "{A}"\n    role: {ROLE_A}'
         ("regions: [us-east-1]\nexclude_regions: [us-*]", r"No region is left to look at"),
         ("concurrency: 100000", r"concurrency: Input should be less than or equal to 1000"),
         ("accounts: &a\n  - *a", r"accounts\.0: this must be keys and values|cannot be meant"),
-        ("concurrency: !!bool abc", r"targets.yaml cannot be meant"),
+        ("concurrency: !!bool abc", r"targets.yaml cannot be understood"),
         ("concurrency: many", r"concurrency: this must be a whole number \(line 1\)\."),
     ],
 )
@@ -336,7 +336,7 @@ def test_one_account_may_be_listed_twice_for_regions_of_their_own() -> None:
 
 def test_the_example_shows_every_key_and_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGE_BUILDERS_TARGETS", str(ROOT / "targets.yaml.example"))
-    settings = targets_file.read_file()
+    settings = read_targets(settings_of(os.environ).file("targets"))
     text = (ROOT / "targets.yaml.example").read_text()
     for model in (TargetsFile, targets_file.AccountKeys, targets_file.OrganizationKeys, targets_file.Hop):
         for key in model.model_fields:

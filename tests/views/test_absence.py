@@ -7,17 +7,18 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from pipeline import views
+from pipeline.contract import TABLES
 from pipeline.definitions import build_definitions
 from pipeline.defs.resources import AwsResource, ClockResource, WarehouseResource
 from pipeline.defs.schedules import JOB
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
-from pipeline.views import database as views
 from pipeline.windows import Window
-from tests.conftest import NOON, Looker, builder, estate_of, role_arn, write_targets
+from tests.support import NOON, Looker, builder, estate_of, role_arn, settings_of, write_targets
 
 # Dagster's own: sqlite connections of an instance's pool are closed by the collector.
-pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 OTHER = "111122223333"
 US, EU = (ACCOUNT, "us-east-1"), (ACCOUNT, "eu-west-1")
@@ -33,9 +34,9 @@ class Story:
     def run(self, **config: Any) -> None:
         now = self._look.sandbox.clock.now()
         definitions = build_definitions(
-            {},
+            settings_of(),
             aws=AwsResource(page_retries=0),
-            warehouse=WarehouseResource(location=self._look.warehouse.location),
+            warehouse=WarehouseResource(location=self._look.warehouse.location, grace=0.0),
             clock=ClockResource(at=now.isoformat()),
         )
         result = definitions.resolve_job_def(JOB).execute_in_process(
@@ -45,6 +46,8 @@ class Story:
                 "ops": {"snapshot": {"config": config}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
+            # The views are asked directly; that the job makes their assets is other tests' subject.
+            asset_selection=[dg.AssetKey(t.name) for t in TABLES],
         )
         assert result.success
 

@@ -7,9 +7,12 @@ import duckdb
 import pytest
 import sqlglot
 
-from pipeline.views import database as views
+from pipeline import views
+from pipeline.views.catalogue import views_of_files
 from pipeline.views.data_tests import DataTest, data_tests
-from pipeline.warehouse.warehouse import Warehouse
+from pipeline.views.database import DATABASE
+from pipeline.views.dependencies import reads
+from pipeline.warehouse import Warehouse
 
 TESTS = data_tests()
 
@@ -23,7 +26,7 @@ def test_it_holds_over_a_week(test: DataTest, week: Warehouse) -> None:
 
 def test_every_view_of_sql_has_data_tests() -> None:
     tested = {test.view for test in TESTS}
-    assert {view.name for view in views.of_sql_folder() if not view.parameters} == tested
+    assert {view.name for view in views_of_files() if not view.parameters} == tested
 
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda t: f"{t.view}.{t.name}")
@@ -32,11 +35,11 @@ def test_it_is_carried_over_to_other_engines(test: DataTest) -> None:
         sqlglot.transpile(test.query, read="duckdb", write=dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
 
 
-@pytest.mark.parametrize("view", [v.name for v in views.of_sql_folder() if not v.parameters])
+@pytest.mark.parametrize("view", [v.name for v in views_of_files() if not v.parameters])
 def test_no_view_depends_on_the_time_zone_of_a_session(view: str, week: Warehouse) -> None:
     answers = []
     for zone in ("UTC", "America/New_York", "Pacific/Kiritimati"):
-        with duckdb.connect(str(Path(week.location) / views.DATABASE), read_only=True) as connection:
+        with duckdb.connect(str(Path(week.location) / DATABASE), read_only=True) as connection:
             connection.execute(f"set TimeZone = '{zone}'")
             rows = connection.sql(f"from {view}").fetchall()
         told = ([str(v.astimezone(UTC)) if isinstance(v, datetime) else str(v) for v in row] for row in rows)
@@ -67,6 +70,8 @@ DAMAGE = {
     "prices.no_overlap": "insert into t select * replace (date '2026-11-20' as valid_from) from t",
     "image_builder_sightings.looks_are_numbered": "update t set complete_no = complete_no + 2",
     "coverage.gaps": "update t set gaps = -1",
+    "subnet_usage.running_is_part": "update t set running = builders + 1",
+    "security_group_usage.running_is_part": "update t set running = builders + 1",
 }
 """What each test is to find; those of unique keys are to find every row twice."""
 
@@ -74,16 +79,16 @@ DAMAGE = {
 @pytest.mark.parametrize("test", TESTS, ids=lambda t: f"{t.view}.{t.name}")
 def test_it_finds_what_it_looks_for(test: DataTest, week: Warehouse) -> None:
     damage = DAMAGE.get(f"{test.view}.{test.name}")
+    if test.name.startswith("not_null_"):
+        damage = f"update t set {test.name.removeprefix('not_null_')} = null"
     if damage is None:
         assert test.name == "unique_key"
         damage = "insert into t select * from t"
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach '{Path(week.location) / views.DATABASE}' as week (read_only)")
-        others = [view for view in views.all_views() if view.name in test.query and view.name != test.view]
-        for view in others:
-            if not view.parameters:
-                connection.execute(f"create table {view.name} as from week.{view.name}")
+        connection.execute(f"attach '{Path(week.location) / DATABASE}' as week (read_only)")
+        for other in reads(test.query).views - {test.view}:
+            connection.execute(f"create table {other} as from week.{other}")
         connection.execute(f"create table t as from week.{test.view}")
         connection.execute(damage)
         connection.execute(f"alter table t rename to {test.view}")

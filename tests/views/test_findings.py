@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
+from pipeline import views
 from pipeline.errors import ConfigurationError
 from pipeline.settings import rules
-from pipeline.views import database as views
-from pipeline.warehouse.warehouse import Warehouse
-from tests.conftest import NOON, builder
-from tests.support import replay
+from pipeline.warehouse import Warehouse
+from tests.support import NOON, builder, replay, settings_of
 from tests.support.replay import Look
 
 DAY = timedelta(days=1)
@@ -19,11 +18,11 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def home(tmp_path: Path) -> Warehouse:
-    return Warehouse(str(tmp_path / "warehouse"))
+    return Warehouse(str(tmp_path / "warehouse"), grace=0.0)
 
 
 def told(home: Warehouse, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in views.query(home, sql).to_pylist()]
+    return [tuple(row.values()) for row in views.query(home, sql, views.Settings.read(settings_of())).to_pylist()]
 
 
 def publish(home: Warehouse, *builders: dict[str, Any], at: Any = NOON) -> None:
@@ -131,7 +130,7 @@ def test_every_rule_is_shown_to_pass_fail_and_be_unknown() -> None:
     shown = {(rule, expected) for rule, _, expected, _ in MEMBERS}
     never_passes, never_unknown = {"iam_role_attached"}, {"no_vpc_endpoint"}
     of_looks = {"running_too_long", "stopped_long"}
-    for rule in rules.read_rules({"IMAGE_BUILDERS_FINDINGS": "/dev/null"}).rules:
+    for rule in rules.read_rules().rules:
         if rule.name not in of_looks:
             assert (rule.name, "fail") in shown
             assert ((rule.name, "pass") in shown) is (rule.name not in never_passes)
@@ -248,7 +247,7 @@ def test_settings_change_rules_without_a_word_of_sql(home: Warehouse) -> None:
 def test_every_mistake_in_the_file_is_one_sentence(text: str, said: str) -> None:
     Path("findings.yaml").write_text(text)
     with pytest.raises(ConfigurationError) as error:
-        rules.read_rules({})
+        rules.read_rules(settings_of().file("findings"))
     assert said in str(error.value)
     assert "(line 1)" in str(error.value)
 

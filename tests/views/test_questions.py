@@ -5,20 +5,21 @@ from pathlib import Path
 import pytest
 import sqlglot
 
-from pipeline.cli.commands import answers
+from pipeline import views
+from pipeline.cli.questions_page import questions_page
 from pipeline.errors import ConfigurationError
-from pipeline.views import database as views
 from pipeline.views import questions
 from pipeline.views.questions import question
-from pipeline.warehouse.warehouse import Warehouse
+from pipeline.warehouse import Warehouse
+from tests.support import settings_of
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = questions.questions({"IMAGE_BUILDERS_QUESTIONS": ""})
+SHIPPED = questions.questions()
 
 
 def test_the_twenty_questions_have_the_answers_that_the_document_shows(week: Warehouse) -> None:
     assert len(SHIPPED) == 20
-    assert (ROOT / "docs" / "questions.md").read_text() == answers.document(week), "run `make docs`"
+    assert (ROOT / "docs" / "questions.md").read_text() == questions_page(week), "run `make docs`"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -33,9 +34,12 @@ def test_ones_own_questions_stand_beside_those_that_are_shipped_and_win(tmp_path
     folder.mkdir()
     (folder / "mine.sql").write_text("select 1 as one;\n")
     (folder / "errors.sql").write_text("-- Ours?\n-- Really?\nselect 2 as two")
-    assert question("mine").query == "select 1 as one"
-    assert (question("errors").text, question("errors").query) == ("Ours? Really?", "select 2 as two")
-    assert set(questions.questions()) == set(SHIPPED) | {"mine"}
+    own = settings_of().file("questions")
+    assert question("mine", own).query == "select 1 as one"
+    assert (question("errors", own).text, question("errors", own).query) == ("Ours? Really?", "select 2 as two")
+    assert set(questions.questions(own)) == set(SHIPPED) | {"mine"}
+    none = settings_of({"IMAGE_BUILDERS_QUESTIONS": ""}).file("questions")
+    assert set(questions.questions(none)) == set(SHIPPED)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,7 @@ def test_a_question_that_is_not_there_is_told(name: str, said: str) -> None:
 
 def test_a_folder_that_is_not_there_and_a_file_without_sql_are_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="IMAGE_BUILDERS_QUESTIONS names nowhere, which is no folder"):
-        questions.questions({"IMAGE_BUILDERS_QUESTIONS": "nowhere"})
+        questions.questions(settings_of({"IMAGE_BUILDERS_QUESTIONS": "nowhere"}).file("questions"))
     (tmp_path / "empty.sql").write_text("-- Why?\n")
     with pytest.raises(ConfigurationError, match=r"empty\.sql has no SQL in it"):
-        questions.questions({"IMAGE_BUILDERS_QUESTIONS": str(tmp_path)})
+        questions.questions(settings_of({"IMAGE_BUILDERS_QUESTIONS": str(tmp_path)}).file("questions"))

@@ -9,18 +9,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline import contract
-from pipeline.extract import pages
 from pipeline.contract import CHILDREN, IMAGE_BUILDERS, TABLES
+from pipeline.extract import looked, pages
 from pipeline.warehouse.normalize import normalize
-from pipeline.extract.spool import looked
-from tests.conftest import NOON, builder, target
+from tests.support import NOON, builder, target
 
 Tables = dict[str, pa.Table]
 
 
 def tables_of(*builders: dict[str, Any]) -> Tables:
     body = json.dumps({"ImageBuilders": builders}).encode()
-    return normalize(looked([(target(), pages.read(body), NOON, None)]), "snapshot")
+    return normalize(looked([(target(), pages.read_page(body), NOON, None)]), "snapshot")
 
 
 def test_a_builder_becomes_a_row_and_its_lists_rows_of_their_own() -> None:

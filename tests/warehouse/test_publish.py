@@ -19,13 +19,13 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.views import database as views
+from pipeline import views
 from pipeline.contract import EXTRACTS, HIVE_KEY, IMAGE_BUILDERS, TABLES
 from pipeline.errors import NoSnapshotError, WarehouseError
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
-from pipeline.warehouse.warehouse import Warehouse
-from tests.conftest import NOON, Looker, builder, estate_of, target
+from pipeline.warehouse import Warehouse
+from tests.support import NOON, Looker, builder, estate_of, target
 
 DAY = timedelta(days=1)
 
@@ -296,7 +296,7 @@ def test_a_publish_that_fails_leaves_the_snapshot_before_it(
     look = looker(builder("a"))
     first = look.publish()
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.warehouse.normalize", lambda *_: 1 / 0)
+        patch.setattr("pipeline.warehouse.publish.normalize", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             look.publish()
     assert look.warehouse.snapshots() == [first.snapshot_id]
@@ -313,7 +313,7 @@ def test_a_table_that_cannot_be_written_is_told(looker: Callable[..., Looker]) -
 
 def test_a_warehouse_whose_name_means_something_to_a_glob(looker: Callable[..., Looker], tmp_path: Path) -> None:
     look = looker(builder("a"))
-    look.warehouse = Warehouse(str(tmp_path / "w[1]*'"))
+    look.warehouse = Warehouse(str(tmp_path / "w[1]*'"), grace=0.0)
     look.publish()
     views.build(look.warehouse)
     assert names(look) == ["a"]
@@ -345,13 +345,13 @@ def test_columns_that_an_older_contract_lacked_are_null_in_its_files(looker: Cal
 
 def test_nothing_committed_is_told_and_not_mistaken_for_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(NoSnapshotError, match="holds no snapshot yet: run `image-builders snapshot` first"):
-        views.query(Warehouse(str(tmp_path / "nowhere")), "select 1")
+        views.query(Warehouse(str(tmp_path / "nowhere"), grace=0.0), "select 1")
 
 
 def test_a_warehouse_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WarehouseError, match=r"The warehouse .*/file cannot be written: (Not a directory|File exists)"):
-        Warehouse(str(tmp_path / "file")).storage.check()
+        Warehouse(str(tmp_path / "file"), grace=0.0).storage.check()
 
 
 def test_files_without_a_commit_are_not_seen_and_are_removed_by_the_next_run(looker: Callable[..., Looker]) -> None:
@@ -375,6 +375,7 @@ def test_files_without_a_commit_are_not_seen_and_are_removed_by_the_next_run(loo
 CRASH = Path(__file__).parents[1] / "support" / "crash.py"
 
 
+@pytest.mark.slow
 def test_whoever_dies_whenever_readers_see_the_old_snapshot_or_the_new_one(looker: Callable[..., Looker]) -> None:
     """SIGKILL after every single file operation of a publish."""
     look = looker(builder("old"), builder("both"))
@@ -394,8 +395,9 @@ def test_whoever_dies_whenever_readers_see_the_old_snapshot_or_the_new_one(looke
         runs.stdin.close()
         for line in runs.stdout:
             crashed = json.loads(line)
-            copy = Warehouse(crashed["warehouse"])
-            with views.connect(copy) as connection:
+            copy = Warehouse(crashed["warehouse"], grace=0.0)
+            names = ["image_builders", "image_builders_current", "extracts"]
+            with views.connect(copy, names=names) as connection:
                 state = connection.sql("select name, state from image_builders order by name").fetchall()
                 current = connection.sql("select name from image_builders_current order by name").fetchall()
                 targets = connection.sql("from extracts").fetchall()
@@ -422,7 +424,7 @@ def test_whoever_dies_whenever_readers_see_the_old_snapshot_or_the_new_one(looke
 def test_a_publish_waits_for_another_one_of_the_same_warehouse(looker: Callable[..., Looker]) -> None:
     look = looker(builder("a"))
     script = (
-        "import sys, time; from pipeline.warehouse.warehouse import Warehouse\n"
+        "import sys, time; from pipeline.warehouse import Warehouse\n"
         "with Warehouse(sys.argv[1]).storage.lock():\n"
         "    print('held', flush=True); time.sleep(60)"
     )

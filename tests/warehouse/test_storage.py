@@ -6,13 +6,13 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from pipeline.views import database as views
+from pipeline import views
 from pipeline.contract import TABLES
 from pipeline.errors import ConfigurationError, WarehouseError
 from pipeline.sandbox.faults import Fault
-from pipeline.warehouse.storage import open_storage
-from pipeline.warehouse.warehouse import Warehouse
-from tests.conftest import Looker, StartSandbox, builder
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.warehouse import _open_storage as open_storage
+from tests.support import Looker, StartSandbox, builder
 
 
 def test_a_warehouse_in_a_bucket_is_written_carried_forward_cleaned_and_read(looker: Callable[..., Looker]) -> None:

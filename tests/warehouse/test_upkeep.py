@@ -9,14 +9,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.warehouse import upkeep
-from pipeline.views import database as views
-from pipeline.warehouse import warehouse
+from pipeline import views
 from pipeline.contract import DATA_TABLES, EXTRACTS, TABLES
-from pipeline.warehouse.storage import LocalStorage
-from pipeline.warehouse.warehouse import Warehouse
-from tests.support import replay
-from tests.conftest import NOON, builder
+from pipeline.views.catalogue import views_of_files
+from pipeline.warehouse import Warehouse, upkeep
+from pipeline.warehouse.local_storage import LocalStorage
+from tests.support import NOON, builder, replay
 from tests.support.replay import Look
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -25,7 +23,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 @pytest.fixture
 def home(tmp_path: Path) -> Warehouse:
     """Three days with a look every six hours; a region fails now and then, builders come and go."""
-    home = Warehouse(str(tmp_path / "warehouse"))
+    home = Warehouse(str(tmp_path / "warehouse"), grace=0.0)
     start = NOON - DAY / 2
     for number in range(12):
         at = start + number * 6 * HOUR
@@ -39,16 +37,18 @@ def home(tmp_path: Path) -> Warehouse:
 
 
 LATER = NOON + 20 * DAY
-ANSWERS = [view.name for view in views.of_sql_folder() if not view.parameters and view.name != "coverage"]
+ANSWERS = [view.name for view in views_of_files() if not view.parameters and view.name != "coverage"]
 
 
 def answers(home: Warehouse) -> dict[str, Any]:
     """What every view tells, ids of snapshots apart: a joined snapshot has one of its own."""
     told: dict[str, Any] = {}
-    for name in [*ANSWERS, *(t.name for t in TABLES)]:
-        rows = views.query(home, f"from {name}").to_pylist()
-        plain = [{k: str(v).removesuffix("-day") for k, v in row.items()} for row in rows]
-        told[name] = sorted(plain, key=repr)
+    names = [*ANSWERS, *(t.name for t in TABLES)]
+    with views.connect(home, names=names) as connection:
+        for name in names:
+            rows = connection.sql(f"from {name}").to_arrow_table().to_pylist()
+            plain = [{k: str(v).removesuffix("-day") for k, v in row.items()} for row in rows]
+            told[name] = sorted(plain, key=repr)
     return told
 
 
@@ -84,7 +84,7 @@ def test_a_day_that_is_too_large_for_memory_is_joined_in_parts(
     home: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = answers(home)
-    monkeypatch.setattr(upkeep, "TOGETHER", 4)
+    monkeypatch.setattr(upkeep, "JOINED_ROW_GROUP", 4)
     upkeep.tend(home, LATER)
     with home.storage.open(home.storage.list("image_builders")[0]) as source:
         assert pq.ParquetFile(source).num_row_groups > 1
@@ -118,6 +118,7 @@ class DiedError(Exception):
     """The process died here."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", range(0, 60, 7))
 def test_whoever_dies_whenever_no_answer_changes_and_the_next_run_ends_it(
     step: int, home: Warehouse, monkeypatch: pytest.MonkeyPatch
@@ -144,10 +145,11 @@ def test_whoever_dies_whenever_no_answer_changes_and_the_next_run_ends_it(
     assert len(files(home)) == 3 * len(TABLES)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_has_all_that_current_can_ask_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "CHECKPOINT_EVERY", 4)
-    home = Warehouse(str(tmp_path / "long"))
-    plain = Warehouse(str(tmp_path / "plain"))
+    home = Warehouse(str(tmp_path / "long"), grace=0.0)
+    plain = Warehouse(str(tmp_path / "plain"), grace=0.0)
     for number in range(16):
         at = NOON + number * DAY
         looks = {
@@ -178,8 +180,9 @@ def _without_ids(row: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in row.items() if k != "snapshot_id"}
 
 
+@pytest.mark.slow
 def test_current_reads_few_files_however_long_the_history(tmp_path: Path) -> None:
-    home = Warehouse(str(tmp_path / "long"))
+    home = Warehouse(str(tmp_path / "long"), grace=0.0)
     for number in range(80):
         replay.replay(home, NOON + number * DAY, {"us-east-1": Look([builder("a")])})
     upkeep.tend(home, NOON + 80 * DAY)
@@ -216,7 +219,7 @@ def test_a_checkpoint_of_an_older_contract_is_read(tmp_path: Path, monkeypatch: 
     import pyarrow.parquet as pq
 
     monkeypatch.setattr(upkeep, "CHECKPOINT_EVERY", 1)
-    home = Warehouse(str(tmp_path / "w"))
+    home = Warehouse(str(tmp_path / "w"), grace=0.0)
     for number in range(4):
         replay.replay(home, NOON + number * DAY, {"us-east-1": Look([builder("a")])})
     upkeep.tend(home, NOON + 5 * DAY)
@@ -228,8 +231,8 @@ def test_a_checkpoint_of_an_older_contract_is_read(tmp_path: Path, monkeypatch: 
 
 def test_old_checkpoints_go_once_nobody_can_be_reading_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "CHECKPOINT_EVERY", 1)
-    monkeypatch.setattr(warehouse, "STALE_AFTER", 0.0)
-    home = Warehouse(str(tmp_path / "w"))
+    monkeypatch.setattr(upkeep, "STALE_AFTER", 0.0)
+    home = Warehouse(str(tmp_path / "w"), grace=0.0)
     for number in range(6):
         replay.replay(home, NOON + number * DAY, {"us-east-1": Look([builder("a")])})
         upkeep.tend(home, NOON + number * DAY + datetime.resolution)
