@@ -2,39 +2,54 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-EXTRAS := dagster,celery,k8s,sandbox,dev
+# What `make run` and `make dev` need; the others add to it.
+RUN := dagster,sandbox,report
 # Tests that run at once; each has folders, ports and servers of its own.
 WORKERS ?= 2
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
 .DEFAULT_GOAL := help
-.PHONY: help run test system check dev bench docs constraints clean
+.PHONY: help run test quick system check dev bench docs constraints clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-.venv/ready: pyproject.toml constraints.txt
+# Installs the named extras; in a terminal, one line shows how far it is. Modules are compiled when they are first used.
+install = @echo "Installing $(2) into .venv ..."; $(BIN)/python -m pip install --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[$(1)]' > .venv/install.log 2>&1 & pid=$$!; \
+	trap 'kill $$pid; exit 130' INT TERM; seconds=0; \
+	while kill -0 $$pid 2>/dev/null; do sleep 1; seconds=$$((seconds + 1)); [ ! -t 1 ] || printf '\r  %3d s, %3d packages ' $$seconds "$$(grep -cE '^(Collecting|Downloading|Using cached)' .venv/install.log)"; done; \
+	[ ! -t 1 ] || printf '\r                          \r'; wait $$pid || { cat .venv/install.log; exit 1; }; touch $@
+
+.venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }
-	@echo "Installing into .venv; the first time takes a minute or two ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
-	@touch $@
+	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }
 
-.venv/test: .venv/ready
-	@echo "Installing what the tests need beside it; the first time takes some minutes ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS),test]'
-	@touch $@
+.venv/run: .venv/bin/python pyproject.toml constraints.txt
+	$(call install,$(RUN),what the demo needs)
 
-.venv/bench: .venv/ready
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS),bench]'
-	@touch $@
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	$(call install,$(RUN)$(comma)celery$(comma)k8s$(comma)dev,what checks and quick tests need)
+	@touch .venv/run
 
-run: .venv/ready ## The whole job on a sandbox: a week of snapshots, then questions and answers
+.venv/test: .venv/bin/python pyproject.toml constraints.txt
+	$(call install,$(RUN)$(comma)celery$(comma)k8s$(comma)dev$(comma)test,what all tests need (some minutes))
+	@touch .venv/run .venv/dev
+
+.venv/bench: .venv/bin/python pyproject.toml constraints.txt
+	$(call install,$(RUN)$(comma)bench,what the benchmarks need)
+	@touch .venv/run
+
+comma := ,
+
+run: .venv/run ## The whole job on a sandbox: a week of snapshots, then questions and answers
 	@$(BIN)/image-builders demo
 
-test: .venv/test system ## The tests
-	$(BIN)/python -m pytest -n $(WORKERS)
+test: .venv/test system ## All tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+quick: .venv/dev ## The tests without browsers, brokers, Spark, whole jobs and crash matrices
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' --hypothesis-profile quick
 
 # Redis for the tests of Celery, Chromium for those of the report, Java for those of Spark.
 system:
@@ -44,27 +59,27 @@ system:
 
 need = command -v $(1) >/dev/null || { echo "Installing $(2) ..."; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $(2) >/dev/null; } || { echo "$(1) is needed (Debian: apt-get install $(2))"; exit 1; }
 
-check: .venv/ready ## Lint, types, docs that are up to date
+check: .venv/dev ## Lint, format, types, layers, docs that are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pipeline.cli.dictionary --check docs/tables.md
+	$(BIN)/lint-imports
+	$(BIN)/python -m pipeline.cli.documents --check
 
-dev: .venv/ready ## Dagster's UI on a sandbox, at http://127.0.0.1:3000
+dev: .venv/run ## Dagster's UI on a sandbox, at http://127.0.0.1:3000
 	$(BIN)/image-builders sandbox -- $(BIN)/dg dev
 
 bench: .venv/bench ## The benchmarks, as a Markdown table
 	$(BIN)/python -m bench
 
-docs: .venv/ready ## Write docs/tables.md and docs/questions.md anew
-	$(BIN)/python -m pipeline.cli.dictionary docs/tables.md
-	$(BIN)/python -W ignore -m pipeline.cli.answers docs/questions.md
+docs: .venv/run ## Write docs/settings.md, docs/tables.md and docs/questions.md anew
+	$(BIN)/python -W ignore -m pipeline.cli.documents
 
 constraints: ## Write constraints.txt anew with the newest versions that pyproject.toml admits
 	rm -rf .venv-new && $(PYTHON) -m venv .venv-new
-	.venv-new/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS),test,bench]'
+	.venv-new/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(RUN),celery,k8s,dev,test,bench]'
 	{ sed -n '/^#/p' constraints.txt; .venv-new/bin/python -m pip freeze --exclude-editable; } > constraints.new
 	mv constraints.new constraints.txt && rm -rf .venv-new
 
 clean: ## Remove what was made, the warehouse excepted
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
