@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,7 +31,7 @@ def read_page(body: bytes) -> Page:
     """Reads the body of one reply of status 200 (AWS JSON 1.1).
 
     Raises MalformedReplyError for everything that is not one whole page: HTML, an empty or cut-short body, a
-    byte order mark, a missing or null `ImageBuilders`, an error object, a member of another type.
+    byte order mark, a missing or null `ImageBuilders`, or two of them, an error object, a builder without a name.
     """
     return next(read_pages([body]))
 
@@ -105,7 +106,11 @@ def _read_by_python(body: bytes) -> Page:
     if not body.strip():
         refuse("its body is empty")
     try:
-        reply = json.loads(body.decode("utf-8"), parse_constant=lambda text: refuse(f"{text} is not JSON"))
+        reply = json.loads(
+            body.decode("utf-8"),
+            parse_constant=lambda text: refuse(f"{text} is not JSON"),
+            object_pairs_hook=_members,
+        )
     except UnicodeDecodeError as error:
         refuse(f"it is not UTF-8 ({error.reason} at byte {error.start})")
     except ValueError as error:
@@ -115,6 +120,16 @@ def _read_by_python(body: bytes) -> Page:
     if not isinstance(reply, dict):
         refuse(f"it is {show(reply)}, where an object belongs")
     return page_of_objects(reply)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        # Of two lists, an empty one would count as proof that all image builders are gone.
+        for name in ("ImageBuilders", "NextToken"):
+            if sum(member == name for member, _ in pairs) > 1:
+                refuse(f"it names {name} more than once")
+    return members
 
 
 def _is_utf8(body: bytes) -> bool:

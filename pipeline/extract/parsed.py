@@ -1,12 +1,14 @@
-"""Reads a page from Python objects: slower, but keeps undeclared members, and says which value does not fit."""
+"""Reads a page from Python objects: slower, but keeps what the contract has no column for.
+
+That is undeclared members, and values of another type than their column has.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -23,8 +25,8 @@ EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
 def page_of_objects(reply: dict[str, Any]) -> Page:
     """A page of a reply that is parsed already: builders as dicts, moments as numbers or datetimes.
 
-    Slower than Arrow's reader, and without what botocore dropped, if botocore parsed it. Raises MalformedReplyError
-    like `pages.read_page`.
+    Slower than Arrow's reader, and without what botocore dropped, if botocore parsed it. A value that does not fit its
+    column is null there, and kept in `extra`. Raises MalformedReplyError like `pages.read_page`.
     """
     members = dict(reply)
     if "__type" in members:
@@ -36,15 +38,28 @@ def page_of_objects(reply: dict[str, Any]) -> Page:
                 else f"it has no ImageBuilders: {show(reply)}")  # fmt: skip
     if not isinstance(token, str | None):
         refuse(f"NextToken is {show(token)}, where a string belongs")
+    if token is not None and not _is_unicode(token):
+        refuse(f"NextToken is {show(ascii(token))}, which is not valid Unicode")
     known, extra = [], []
     for index, item in enumerate(listed):
-        builder, beyond = _Builder(item, index).separated()
+        builder, beyond = _separated(item, index)
         known.append(builder)
-        extra.append(redacted(json.dumps(beyond, ensure_ascii=False, default=str)) if beyond else None)
+        extra.append(redacted(_json(beyond)) if beyond else None)
+    return Page(pa.array(known, contract.BUILDER), pa.array(extra, pa.string()), token or None, members)
+
+
+def _json(value: Any) -> str:
+    """JSON that is valid Unicode: half a surrogate pair, which JSON can escape, stays escaped."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if _is_unicode(text) else json.dumps(value, default=str)
+
+
+def _is_unicode(text: str) -> bool:
     try:
-        return Page(pa.array(known, contract.BUILDER), pa.array(extra, pa.string()), token or None, members)
+        text.encode("utf-8")
     except UnicodeEncodeError:
-        refuse("a string in it is not valid Unicode")
+        return False
+    return True
 
 
 def _kind(arrow: pa.DataType) -> _Kind:
@@ -58,89 +73,76 @@ _Kind: TypeAlias = "dict[str, _Kind] | list[_Kind] | str"
 _BUILDER = _kind(contract.BUILDER)
 
 
-@dataclass(frozen=True)
-class _Builder:
-    """One image builder of a parsed reply, to be split into what the contract declares and the rest."""
+def _separated(item: Any, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One image builder of a parsed reply: what has a column, and the rest. Without a name, nothing can be known."""
+    if not isinstance(item, dict | None):
+        refuse(f"image builder {index} of the page is {show(item)}, where an object belongs")
+    name = (item or {}).get("Name")
+    if not isinstance(name, str):
+        refuse(f"Name of image builder {index} of the page is {show(name)}, where a string belongs")
+    if not _is_unicode(name):
+        refuse(f"Name of image builder {index} of the page is {show(ascii(name))}, which is not valid Unicode")
+    known, extra = _split(item, _BUILDER)
+    return known, extra or {}
 
-    item: Any
-    index: int
 
-    def separated(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        known, extra = self._split(self.item, _BUILDER, "")
-        if known is None or known.get("Name") is None:
-            self._misfit("Name", None, "a string")
-        return known, extra
+def _split(value: Any, kind: _Kind) -> tuple[Any, Any]:
+    """What of a value has a column, and what goes to `extra`: null, and all of it, where it does not fit."""
+    if value is None:
+        return None, None
+    if isinstance(kind, dict):
+        if not isinstance(value, dict):
+            return None, value
+        known, extra = {}, {}
+        for name, inner in value.items():
+            if name in kind:
+                known[name], beyond = _split(inner, kind[name])
+                if beyond is not None:
+                    extra[name] = beyond
+            else:
+                extra[name] = inner
+        return known, extra or None
+    if isinstance(kind, list):
+        if not isinstance(value, list):
+            return None, value
+        parts = [_split(inner, kind[0]) for inner in value]
+        beyond_of = {str(position): beyond for position, (_, beyond) in enumerate(parts) if beyond is not None}
+        return [known for known, _ in parts], beyond_of or None
+    fitting = _SCALARS[kind](value)
+    return fitting, value if fitting is None else None
 
-    def _split(self, value: Any, kind: _Kind, path: str) -> tuple[Any, Any]:
-        """The part of a value that the contract declares, and the part that goes to `extra`."""
-        if value is None:
-            return None, None
-        if isinstance(kind, dict):
-            if not isinstance(value, dict):
-                self._misfit(path, value, "an object")
-            known, extra = {}, {}
-            for name, inner in value.items():
-                if name in kind:
-                    known[name], beyond = self._split(inner, kind[name], f"{path}.{name}" if path else name)
-                    if beyond:
-                        extra[name] = beyond
-                else:
-                    extra[name] = inner
-            return known, extra
-        if isinstance(kind, list):
-            if not isinstance(value, list):
-                self._misfit(path, value, "a list")
-            parts = [self._split(v, kind[0], f"{path}[{i}]") for i, v in enumerate(value)]
-            return [p[0] for p in parts], {str(i): p[1] for i, p in enumerate(parts) if p[1]}
-        return self._scalar(value, kind, path), None
 
-    def _scalar(self, value: Any, kind: str, path: str) -> Any:
-        if kind == "string":
-            if not isinstance(value, str):
-                self._misfit(path, value, "a string")
-        elif kind == "bool":
-            if not isinstance(value, bool):
-                self._misfit(path, value, "true or false")
-        elif kind == "int64":
-            if type(value) is not int or value not in _INT64:
-                self._misfit(path, value, "a whole number")
-        else:
-            value = self._seconds(value)
-            if value is None:
-                self._misfit(path, self._at(path), "a moment in epoch seconds")
-        return value
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and _is_unicode(value) else None
 
-    @staticmethod
-    def _seconds(value: Any) -> float | None:
-        """Epoch seconds; None for what is no moment. ISO 8601 with a zone is accepted too, as botocore does."""
-        if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(value)
-            except ValueError:
-                return None
-        if isinstance(value, datetime):
-            if value.tzinfo is None:
-                return None
-            # Not .timestamp(): it subtracts floats, which loses microseconds of far-off years.
-            value = (value - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not EARLIEST <= value <= LATEST:
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _count(value: Any) -> int | None:
+    """A whole number, however it is written: 200.0 is 200."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and value in _INT64 else None
+
+
+def _seconds(value: Any) -> float | None:
+    """Epoch seconds; None for what is no moment. ISO 8601 with a zone is accepted too, as botocore does."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
             return None
-        return float(value)
-
-    def _at(self, path: str) -> Any:
-        value = self.item
-        for step in _steps(path):
-            value = value[step]
-        return value
-
-    def _misfit(self, path: str, value: Any, wanted: str) -> NoReturn:
-        name = self.item.get("Name") if isinstance(self.item, dict) else None
-        who = f"image builder {show(name)}" if isinstance(name, str) else f"image builder {self.index} of the page"
-        refuse(f"{path or 'the whole'} of {who} is {show(value)}, where {wanted} belongs")
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            return None
+        # Not .timestamp(): it subtracts floats, which loses microseconds of far-off years.
+        value = (value - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float) or not EARLIEST <= value <= LATEST:
+        return None
+    return float(value)
 
 
-def _steps(path: str) -> Iterator[str | int]:
-    for part in path.split("."):
-        name, *positions = part.split("[")
-        yield name
-        yield from (int(p.rstrip("]")) for p in positions)
+_SCALARS: dict[str, Callable[[Any], Any]] = {"string": _text, "bool": _flag, "int64": _count, "double": _seconds}
+"""What makes a value of a column's type of a value of a reply, by the type; None where it is none."""

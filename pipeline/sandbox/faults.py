@@ -142,6 +142,8 @@ KINDS: dict[str, Callable[[Reply, Any], Reply]] = {
     "bom": lambda reply, _: replace(reply, body=b"\xef\xbb\xbf" + reply.body),
     "missing": lambda reply, _: _edit(reply, lambda page: page.pop("ImageBuilders")),
     "null": lambda reply, _: _edit(reply, lambda page: page.update(ImageBuilders=None)),
+    # The second list wins in most readers, and an empty one would prove that all are gone.
+    "twice": lambda reply, _: replace(reply, body=reply.body.rstrip()[:-1] + b', "ImageBuilders": []}'),
     "error_object": lambda reply, _: error(200, "InternalFailure", "An internal error occurred"),
     "repeat_token": lambda reply, token: _edit(reply, lambda page: page.update(NextToken=token or reply.asked_token)),
     "unknown_members": lambda reply, _: _edit(reply, _unknown),
