@@ -9,9 +9,11 @@ import json
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import boto3
+import botocore.loaders
 import pyarrow as pa
 
 from pipeline.aws import failures, sessions
@@ -68,11 +70,30 @@ def _products(client: Any, filters: dict[str, str]) -> Iterator[dict[str, Any]]:
             yield json.loads(text)
 
 
+def _instance_type(listed: str) -> str:
+    """AppStream's word for an instance type: the list has Accelerated.g6e.xlarge for stream.accelerated.g6e.xlarge."""
+    name = listed.lower()
+    return name if name.startswith("stream.") else f"stream.{name}"
+
+
+def _location(text: str) -> str:
+    """A place as botocore's endpoints describe it: the price list says EU where they say Europe."""
+    return f"Europe {text.removeprefix('EU ')}" if text.startswith("EU ") else text
+
+
+@cache
+def _regions_by_location() -> dict[str, str]:
+    """The codes of regions by what botocore's endpoints call them, Europe (Frankfurt) for instance."""
+    partitions = botocore.loaders.create_loader().load_data("endpoints")["partitions"]
+    return {about["description"]: code for part in partitions for code, about in part["regions"].items()}
+
+
 def _prices(listed: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The on-demand prices of a listed product, if it is an image builder's: the filters let others through."""
     product = listed["product"]
     attributes = product.get("attributes", {})
-    if attributes.get("instanceFunction") != "ImageBuilder" or not attributes.get("regionCode"):
+    region = attributes.get("regionCode") or _regions_by_location().get(_location(attributes.get("location", "")))
+    if attributes.get("instanceFunction") != "ImageBuilder" or not region:
         return
     is_instance = product.get("productFamily") == "Streaming Instance" and attributes.get("instanceType")
     for term in listed.get("terms", {}).get("OnDemand", {}).values():
@@ -84,8 +105,8 @@ def _prices(listed: dict[str, Any]) -> Iterator[dict[str, Any]]:
             license_model = attributes.get("osLicenseModel", "")
             system = "BYOL" if operating_system(license_model) == "BYOL" else attributes.get("operatingSystem", "")
             yield {
-                "region": attributes["regionCode"],
-                "instance_type": attributes["instanceType"] if is_instance else VOLUME,
+                "region": region,
+                "instance_type": _instance_type(attributes["instanceType"]) if is_instance else VOLUME,
                 "operating_system": operating_system(system) if is_instance else ANY,
                 "unit": unit,
                 "usd": float(usd),

@@ -1,5 +1,6 @@
 -- What an hour of an image builder costs, and since when: AWS's price list, snapshot by snapshot, and the prices of
--- the user's own file, which hold at all times and win.
+-- the user's own file, which hold at all times and win. A price of the list holds from the date that AWS tells, unless
+-- an earlier snapshot shows that another one held on that day; then from the day on which it was read.
 --
 -- Grain: one row per source, region, instance type, operating system and stretch of time.
 -- Key: source, region, instance_type, operating_system, unit, valid_from
@@ -21,6 +22,7 @@ with listings as (
         unit,
         snapshot_id,
         cast(observed_at at time zone 'UTC' as date) as observed_on,
+        max(cast(effective_date at time zone 'UTC' as date)) as effective_on,
         min(usd) as usd
     from raw.instance_prices
     group by
@@ -43,16 +45,42 @@ days as (
     from listings
 ),
 
-listed as (
+dated as (
     select
         *,
-        lag(observed_on) over price as earlier_on,
-        lead(observed_on) over price as later_on
+        case
+            when effective_on > lag(observed_on) over price then effective_on
+            else observed_on
+        end as holds_from
     from days
     where age = 1
     window price as (
         partition by region, instance_type, operating_system, unit
         order by observed_on
+    )
+),
+
+-- One that was announced is listed more than once before it holds.
+latest as (
+    select
+        *,
+        row_number() over (
+            partition by region, instance_type, operating_system, unit, holds_from
+            order by observed_on desc
+        ) as age_of_date
+    from dated
+),
+
+listed as (
+    select
+        *,
+        lag(holds_from) over price as earlier_on,
+        lead(holds_from) over price as later_on
+    from latest
+    where age_of_date = 1
+    window price as (
+        partition by region, instance_type, operating_system, unit
+        order by holds_from
     )
 )
 
@@ -63,7 +91,7 @@ select
     operating_system,
     unit,
     usd,
-    case when earlier_on is not null then observed_on end as valid_from,
+    case when earlier_on is not null then holds_from end as valid_from,
     later_on as valid_to
 from listed
 union all

@@ -166,7 +166,7 @@ kinds as (
     from ran
 ),
 
--- The user's file wins over AWS's list, and what names more over what names less.
+-- The user's file wins over AWS's list, and what names more columns over what names fewer.
 offers as (
     select
         kinds.*,
@@ -176,6 +176,9 @@ offers as (
             partition by kinds.region, kinds.instance_type, kinds.operating_system, kinds.cost_date
             order by
                 prices.source desc,
+                case when prices.instance_type = '*' then 1 else 0 end
+                + case when prices.region = '*' then 1 else 0 end
+                + case when prices.operating_system = '*' then 1 else 0 end,
                 case when prices.instance_type = '*' then 1 else 0 end,
                 case when prices.region = '*' then 1 else 0 end,
                 case when prices.operating_system = '*' then 1 else 0 end

@@ -282,3 +282,46 @@ def test_a_volume_that_is_told_later_is_no_other_kind(home: Warehouse) -> None:
         home, NOON + HOUR, {"us-east-1": Look([made("a", RootVolumeConfig={"VolumeSizeInGb": 200})])}, "hourly"
     )
     assert told(home, "select hours_low, hours_high, extra_volume_gb from running_cost") == [(0.0, 1.0, 0)]
+
+
+def test_a_rise_holds_from_the_day_that_aws_tells_though_it_was_read_later(
+    start_sandbox: StartSandbox, home: Warehouse
+) -> None:
+    sandbox = start_sandbox()
+    week(home, made("a"))
+    keep_prices(home, fetch_prices(sessions.new_session(), NOON))
+    risen = _product("us-east-1", MEDIUM, "Windows", "ImageBuilder", 0.5)
+    (term,) = risen["terms"]["OnDemand"].values()
+    term["effectiveDate"] = "2026-11-24T00:00:00Z"
+    sandbox.services.products[:] = [risen]
+    keep_prices(home, fetch_prices(sessions.new_session(), NOON + 2 * DAY))
+    assert told(home, "select day(cost_date), usd_per_hour from running_cost order by 1") == [
+        (23, 0.1),
+        (24, 0.5),
+        (25, 0.5),
+        (26, 0.5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"instanceType": "Accelerated.g6e.xlarge"}, ("us-east-1", "stream.accelerated.g6e.xlarge")),
+        ({"regionCode": "", "location": "EU (Frankfurt)"}, ("eu-central-1", MEDIUM)),
+        ({"regionCode": "", "location": "Asia Pacific (Sydney)"}, ("ap-southeast-2", MEDIUM)),
+    ],
+)
+def test_the_list_names_types_and_places_in_words_of_its_own(
+    attributes: dict[str, str], expected: tuple[str, str], start_sandbox: StartSandbox
+) -> None:
+    told_of = {"instanceType": MEDIUM, "instanceFunction": "ImageBuilder", "operatingSystem": "Windows"}
+    product = _priced("x", "Streaming Instance", told_of | {"regionCode": "us-east-1"} | attributes, "hour", 1.0)
+    start_sandbox().services.products[:] = [product]
+    (row,) = fetch_prices(sessions.new_session(), NOON).to_pylist()
+    assert (row["region"], row["instance_type"]) == expected
+
+
+def test_what_names_two_columns_wins_over_what_names_one(home: Warehouse) -> None:
+    week(home, made("a"))
+    write(f"instance_type,region,operating_system,usd\n{MEDIUM},,,0.1\n*,us-east-1,Windows,0.2\n")
+    assert told(home, "select distinct usd_per_hour from running_cost") == [(0.2,)]
