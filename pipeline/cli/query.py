@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("sql", required=False)
+@click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
 @options.output_format
 @click.option("--list", "is_list", is_flag=True, help="List the views and the saved questions.")
 @click.option("--describe", metavar="VIEW", help="Tell what a view is for, and what each of its columns means.")
-def query(sql: str | None, output_format: str, is_list: bool, describe: str | None) -> None:
-    """Ask the views a question in DuckDB's SQL, or a saved one: @NAME.
+def query(
+    sql: str | None, parameters: tuple[str, ...], output_format: str, is_list: bool, describe: str | None
+) -> None:
+    """Ask the views a question in DuckDB's SQL, or a saved one: @NAME, with its parameters, if it takes any.
 
     Saved questions are .sql files; your own are in ./questions, or where IMAGE_BUILDERS_QUESTIONS says.
     """
@@ -38,11 +41,15 @@ def query(sql: str | None, output_format: str, is_list: bool, describe: str | No
         _describe(describe, output_format)
     else:
         assert sql is not None
+        values: dict[str, str | float] = {}
+        if parameters and not sql.startswith("@"):
+            raise click.UsageError(f"SQL takes no parameters, and {parameters[0]} was given: put the SQL in quotes.")
         if sql.startswith("@"):
             from pipeline.views.questions import question
 
-            sql = question(sql[1:], environment.file("questions")).query
-        answer = views.query(Warehouse(environment.warehouse), sql, views.Settings.read(environment))
+            saved = question(sql[1:], environment.file("questions"))
+            sql, values = saved.query, saved.values(parameters)
+        answer = views.query(Warehouse(environment.warehouse), sql, views.Settings.read(environment), values)
         print_table(answer, output_format)
 
 
@@ -59,7 +66,7 @@ def _list(environment: Environment, output_format: str) -> None:
         for view in sorted(listed, key=lambda view: (order.index(view.group), view.name))
     ]
     saved = questions(environment.file("questions")).values()
-    rows += [("questions", f"@{question.name}", question.text) for question in saved]
+    rows += [("questions", f"@{question.name}", question.described) for question in saved]
     print_rows(("group", "name", "what it tells"), rows, output_format)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pyarrow as pa
+
 from pipeline import views
 from pipeline.cli import demo, printing
 from pipeline.settings import Environment
@@ -15,11 +17,15 @@ MOMENT = datetime(2026, 11, 23, 15, tzinfo=UTC)
 
 DAYS = 7
 
+ROWS = 12
+"""Rows of an answer that the document shows; the command prints them all."""
+
 _INTRODUCTION = """# Questions
 
 What people ask of the warehouse, each with its query and the answer of the sandbox's week, the seven days up to Monday
 2026-11-23. `image-builders query @NAME` asks yours; the queries are the files of [sql/questions](../sql/questions), and
-your own go into `./questions`, or where `IMAGE_BUILDERS_QUESTIONS` says.
+your own go into `./questions`, or where `IMAGE_BUILDERS_QUESTIONS` says. Long answers are cut here, and say so; the
+command prints all of them. What stands after a name is a parameter with its default.
 
 *At least* and *at most* are the bounds that the spacing of the looks leaves: daily looks say that a builder was running
 at three o'clock, not when it was started."""
@@ -30,10 +36,18 @@ def questions_page(home: Warehouse) -> str:
     saved = questions.questions()
     parts = [_INTRODUCTION]
     for name, question in saved.items():
-        answer = printing.as_text(views.query(home, question.query))
-        parts.append(f"## {question.text}\n\n`image-builders query @{name}`\n\n```sql\n{question.query}\n```")
+        answer = _cut(views.query(home, question.query, parameters=question.values()))
+        parameters = "".join(f" {p.name}={p.default}" for p in question.parameters)
+        parts.append(
+            f"## {question.text}\n\n`image-builders query @{name}{parameters}`\n\n```sql\n{question.query}\n```"
+        )
         parts.append(f"```\n{answer}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _cut(answer: pa.Table) -> str:
+    more = answer.num_rows - ROWS
+    return printing.as_text(answer.slice(0, ROWS)) + (f"\n… and {more} more rows" if more > 0 else "")
 
 
 def fill(location: str) -> Warehouse:

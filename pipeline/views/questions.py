@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -10,14 +12,60 @@ from pipeline.errors import ConfigurationError, did_you_mean
 from pipeline.settings.files import NO_FILE, SettingsFile
 from pipeline.views.sql_files import comment_and_query, sql_files
 
+_PARAMETER = "-- Parameter:"
+_DECLARED = re.compile(r"-- Parameter: (?P<name>[a-z_]+) (?P<kind>text|number) = (?P<default>[^:]+): (?P<meaning>.+)")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a question, `$name` in its SQL: text or a number, its default, its meaning."""
+
+    name: str
+    kind: str
+    default: str
+    meaning: str
+
+    def value(self, text: str) -> str | float:
+        """The value that a user's text stands for. Raises ConfigurationError for a number that is none."""
+        if self.kind == "text":
+            return text
+        if not _NUMBER.fullmatch(text):
+            raise ConfigurationError(f"{self.name} is '{text}'; it must be a number, {self.default} for instance.")
+        return float(text)
+
 
 @dataclass(frozen=True)
 class Question:
-    """A saved question: its name, the question in words, and in SQL."""
+    """A saved question: its name, the question in words, and in SQL; the parameters that it takes."""
 
     name: str
     text: str
     query: str
+    parameters: tuple[Parameter, ...] = ()
+
+    def values(self, given: Sequence[str] = ()) -> dict[str, str | float]:
+        """The parameters' values: of `name=value` texts, else the defaults. Raises ConfigurationError."""
+        texts: dict[str, str] = {}
+        for text in given:
+            name, is_given, value = text.partition("=")
+            if not is_given:
+                raise ConfigurationError(f"'{text}' is no parameter; write NAME=VALUE.")
+            if name in texts:
+                raise ConfigurationError(f"The parameter {name} is given twice; give it once.")
+            texts[name] = value
+        known = [parameter.name for parameter in self.parameters]
+        for name in texts:
+            if name not in known:
+                takes = f"takes {', '.join(known)}" if known else "takes none"
+                raise ConfigurationError(f"There is no parameter {name}; @{self.name} {takes}.")
+        return {p.name: p.value(texts.get(p.name, p.default)) for p in self.parameters}
+
+    @property
+    def described(self) -> str:
+        """The question, with its parameters and their defaults."""
+        takes = "; ".join(f"{p.name}={p.default} ({p.meaning})" for p in self.parameters)
+        return f"{self.text} Takes {takes}." if takes else self.text
 
 
 def questions(folder: SettingsFile = NO_FILE) -> dict[str, Question]:
@@ -44,9 +92,27 @@ def question(name: str, folder: SettingsFile = NO_FILE) -> Question:
 
 def _read(name: str, path: Traversable | Path) -> Question:
     try:
-        text, query = comment_and_query(path.read_text(encoding="utf-8"))
+        content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The saved question {path} cannot be read: {error}.") from error
+    query = comment_and_query(content)[1]
+    head = content.partition(query)[0] if query else content
+    text = comment_and_query("".join(line for line in head.splitlines(True) if not line.startswith(_PARAMETER)))[0]
     if not query:
         raise ConfigurationError(f"The saved question {path} has no SQL in it.")
-    return Question(name, text, query)
+    return Question(name, text, query, tuple(_parameters(head, path, query)))
+
+
+def _parameters(head: str, path: Traversable | Path, query: str) -> Iterator[Parameter]:
+    for line in head.splitlines():
+        if not line.startswith(_PARAMETER):
+            continue
+        match = _DECLARED.fullmatch(line)
+        if match is None or (match["kind"] == "number" and not _NUMBER.fullmatch(match["default"])):
+            raise ConfigurationError(
+                f"The saved question {path}: '{line}' declares no parameter; write, for instance, "
+                f"'{_PARAMETER} days number = 3: how many days back' or '… name text = a: whose'."
+            )
+        if not re.search(rf"\${match['name']}\b", query):
+            raise ConfigurationError(f"The saved question {path} declares {match['name']}, and its SQL has no such $.")
+        yield Parameter(match["name"], match["kind"], match["default"], match["meaning"])

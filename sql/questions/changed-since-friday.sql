@@ -16,8 +16,7 @@ where
         from extracts
     )
 order by
-    changed_at,
+    changed_at desc,
     region,
     name,
     field
-limit 12

@@ -15,4 +15,3 @@ order by
     usd_at_most desc,
     name,
     region
-limit 5

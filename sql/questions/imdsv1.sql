@@ -1,13 +1,14 @@
--- Which running builders answer IMDSv1?
+-- Which running builders answer IMDSv1, or may, because AWS does not tell?
 
 select
     region,
     name,
     instance_type,
-    platform
+    platform,
+    is_imdsv1_disabled
 from image_builders_current
 where
-    not is_imdsv1_disabled
+    is_imdsv1_disabled is distinct from true
     and state = 'RUNNING'
 order by
     region,

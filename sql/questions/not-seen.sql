@@ -6,9 +6,10 @@ select
     region,
     status,
     error_message
-from extracts
+from looks
 where status <> 'ok'
 order by
     snapshot_date,
     account_id,
-    region
+    region,
+    observed_at

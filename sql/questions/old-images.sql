@@ -11,4 +11,3 @@ order by
     age_days desc,
     image_name,
     region
-limit 8

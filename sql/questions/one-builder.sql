@@ -1,6 +1,9 @@
 -- What happened to one builder?
+-- Parameter: name text = blender-03: the image builder's name
 
 select
+    account_id,
+    region,
     version,
     valid_from,
     valid_to,
@@ -8,5 +11,8 @@ select
     began,
     ended
 from image_builder_history
-where name = 'blender-03'
-order by version
+where name = $name
+order by
+    account_id,
+    region,
+    version

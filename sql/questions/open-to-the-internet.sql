@@ -1,4 +1,4 @@
--- Which builders let the internet in, by AppStream's own network?
+-- Which builders reach out to the internet, by AppStream's own network?
 
 select
     region,
@@ -14,4 +14,3 @@ where
 order by
     region,
     name
-limit 8

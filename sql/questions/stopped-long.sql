@@ -1,4 +1,5 @@
 -- Which builders have been stopped all week?
+-- Parameter: days number = 5: for how many days at least; of a week, daily looks may miss a day at both ends
 
 select
     region,
@@ -9,7 +10,7 @@ from image_builder_spans
 where
     condition = 'STOPPED'
     and is_open
-    and hours_low >= 5 * 24
+    and hours_low >= $days * 24
 order by
     region,
     name

@@ -17,4 +17,3 @@ order by
     region,
     instance_type,
     operating_system
-limit 10
