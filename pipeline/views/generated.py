@@ -89,7 +89,8 @@ def _comparisons(sightings: View) -> View:
             "is_first": "whether it was never seen before",
             "is_last": "whether it was not seen since",
             "is_back": "whether a complete look between this sighting and the one before did not see it",
-            "is_recreated": "whether its created_time is later than at the sighting before",
+            "is_same": "whether its created_time is that of the sighting before",
+            "is_recreated": "whether its created_time is another one than at the sighting before",
             "is_changed": "whether its created_time or an attribute is another than at the sighting before",
         },
         f"""select
@@ -99,7 +100,8 @@ def _comparisons(sightings: View) -> View:
     lag(arn) over builder is null as is_first,
     lead(arn) over builder is null as is_last,
     coalesce(completes_before > lag(complete_no) over builder, false) as is_back,
-    coalesce(created_time > lag(created_time) over builder, false) as is_recreated,
+    coalesce(created_time = lag(created_time) over builder, false) as is_same,
+    coalesce(created_time <> lag(created_time) over builder, false) as is_recreated,
     created_time is distinct from lag(created_time) over builder
         or {changed} as is_changed
 from image_builder_sightings

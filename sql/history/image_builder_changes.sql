@@ -1,6 +1,8 @@
 -- What changed, when, from what to what. A builder is created where an earlier complete look did not see it, deleted
--- where a later one does not, recreated where AWS tells another created_time (one row for each of the two); one that no
--- earlier look could have seen is seen first. Lists are compared as sets. What was not observed is no change.
+-- where a later one does not, recreated where AWS tells another created_time; one that no earlier look could have seen
+-- is seen first. One that a complete look did not see and a later one sees with the same created_time was there all the
+-- time, and AWS had left it out: that is unseen and seen_again. Lists are compared as sets, between two sightings of
+-- the builder. What was not observed is no change.
 --
 -- Grain: one row per image builder, moment and field.
 -- Key: arn, changed_at, change, field
@@ -12,7 +14,7 @@
 --   name: its name
 --   changed_at: when a look told it first
 --   changed_after: when a look told otherwise last: it changed between the two; null where nobody had looked
---   change: created, deleted, changed or first_seen
+--   change: first_seen, created, recreated, deleted, unseen, seen_again or changed
 --   field: the column of image_builders that changed, or the list (subnet_ids, errors, tags and so on, one for each child
 --     table); null where the builder itself came or went
 --   from_value: what it was before, as text; a list's elements in order
@@ -21,7 +23,8 @@
 with versions as (
     select
         *,
-        lag(attributes) over builder as previous_attributes
+        lag(attributes) over builder as previous_attributes,
+        lag(last_seen_at) over builder as previous_seen_at
     from image_builder_versions
     window builder as (
         partition by arn
@@ -36,13 +39,13 @@ attributes as (
         versions.arn,
         versions.name,
         versions.valid_from as changed_at,
-        versions.changed_after,
+        versions.previous_seen_at as changed_after,
         attributes.field,
         versions.previous_attributes[cast(attributes.position as integer)] as from_value,
         versions.attributes[cast(attributes.position as integer)] as to_value
     from versions
     cross join image_builder_attributes as attributes
-    where versions.began = 'changed'
+    where versions.began in ('changed', 'seen_again')
 ),
 
 -- The sightings of each builder; its lists can change between two of them only if nothing between proves it gone.
@@ -56,11 +59,15 @@ sightings as (
         observed_at,
         look_no,
         tags_no,
+        is_refreshed,
         lag(observed_at) over builder as previous_at,
         lag(look_no) over builder as previous_no,
         lead(look_no) over builder as next_no,
-        coalesce(completes_before > lag(complete_no) over builder, false)
-        or coalesce(created_time > lag(created_time) over builder, false) as is_anew
+        coalesce(created_time <> lag(created_time) over builder, false)
+        or (
+            coalesce(completes_before > lag(complete_no) over builder, false)
+            and not coalesce(created_time = lag(created_time) over builder, false)
+        ) as is_anew
     from image_builder_sightings
     window builder as (
         partition by arn
@@ -232,6 +239,23 @@ candidates as (
             and runs.last_number = sightings.number
             and (runs.field = 'tags') = sightings.is_of_tags
     where sightings.next_no is not null
+    union
+    -- Of one that was refreshed by a later look, numbers may not be in the order of moments.
+    select
+        runs.field,
+        runs.arn,
+        sightings.number
+    from runs
+    join list_sightings as sightings
+        on
+            runs.arn = sightings.arn
+            and (runs.field = 'tags') = sightings.is_of_tags
+    where
+        runs.arn in (
+            select arn
+            from sightings
+            where is_refreshed
+        )
 ),
 
 pairs as (
@@ -249,20 +273,36 @@ pairs as (
         and not sightings.is_anew
 ),
 
+-- An element has two runs here where a look between the two sightings did not reach the builder.
 elements_of_pairs as (
     select
         pairs.field,
         pairs.arn,
         pairs.number,
         runs.element,
-        pairs.previous_no between runs.first_number and runs.last_number as was_there,
-        pairs.number between runs.first_number and runs.last_number as is_there
+        max(
+            case
+                when pairs.previous_no between runs.first_number and runs.last_number then 1
+                else 0
+            end
+        ) as was_there,
+        max(
+            case
+                when pairs.number between runs.first_number and runs.last_number then 1
+                else 0
+            end
+        ) as is_there
     from pairs
     join runs
         on pairs.arn = runs.arn and pairs.field = runs.field
     where
-        runs.first_number <= pairs.number
-        and runs.last_number >= pairs.previous_no
+        (runs.first_number <= pairs.number and runs.last_number >= pairs.number)
+        or (runs.first_number <= pairs.previous_no and runs.last_number >= pairs.previous_no)
+    group by
+        pairs.field,
+        pairs.arn,
+        pairs.number,
+        runs.element
 ),
 
 sets as (
@@ -272,10 +312,10 @@ sets as (
         number,
         max(case when was_there <> is_there then 1 else 0 end) as is_changed,
         nullif(
-            array_to_string(list_sort(array_agg(distinct case when was_there then element end)), ', '), ''
+            array_to_string(list_sort(array_agg(case when was_there = 1 then element end)), ', '), ''
         ) as from_value,
         nullif(
-            array_to_string(list_sort(array_agg(distinct case when is_there then element end)), ', '), ''
+            array_to_string(list_sort(array_agg(case when is_there = 1 then element end)), ', '), ''
         ) as to_value
     from elements_of_pairs
     group by
@@ -291,10 +331,7 @@ select
     name,
     valid_from as changed_at,
     changed_after,
-    case began
-        when 'recreated' then 'created'
-        else began
-    end as change,
+    began as change,
     cast(null as varchar) as field,
     cast(null as varchar) as from_value,
     cast(null as varchar) as to_value
@@ -308,12 +345,12 @@ select
     name,
     valid_to as changed_at,
     last_seen_at as changed_after,
-    'deleted' as change,
+    ended as change,
     cast(null as varchar) as field,
     cast(null as varchar) as from_value,
     cast(null as varchar) as to_value
 from versions
-where ended in ('deleted', 'recreated')
+where ended in ('deleted', 'unseen')
 union all
 select
     account_id,

@@ -17,8 +17,10 @@
 --     there; null where nothing was
 --   last_seen_at: when this version was seen last
 --   began: first_seen (no earlier complete look at the target could have seen it), created (one did not), recreated
---     (its created_time is another, so the one of that name before is gone) or changed
---   ended: changed, recreated or deleted; null while it is current
+--     (its created_time is another, so the one of that name before is gone), seen_again (its created_time is the same,
+--     so AWS had only left it out) or changed
+--   ended: changed, recreated, deleted, or unseen where it was seen again with the same created_time; null while it is
+--     current
 
 -- The first sighting of every version, and the last of every builder.
 with edges as (
@@ -35,6 +37,7 @@ versions as (
         row_number() over builder as edge,
         lead(is_version) over builder as next_is_version,
         lead(is_back) over builder as next_is_back,
+        lead(is_same) over builder as next_is_same,
         lead(is_recreated) over builder as next_is_recreated,
         lead(observed_at) over builder as next_observed_at,
         lead(previous_seen_at) over builder as next_previous_seen_at,
@@ -76,6 +79,7 @@ select
         else next_previous_seen_at
     end as last_seen_at,
     case
+        when is_back and is_same then 'seen_again'
         when is_back then 'created'
         when is_first and completes_before > 0 then 'created'
         when is_first then 'first_seen'
@@ -84,6 +88,7 @@ select
     end as began,
     case
         when valid_to is null then null
+        when next_is_version and next_is_back and next_is_same then 'unseen'
         when next_is_version is null or not next_is_version or next_is_back then 'deleted'
         when next_is_recreated then 'recreated'
         else 'changed'

@@ -12,12 +12,16 @@
 --     sighting, a complete look between the two did not see it
 --   previous_complete_at: when the last complete look before this one ended
 --   next_complete_at: when the first complete look after this one ended
+--   is_refreshed: whether a later look at some builders of the target told this row, not the look that look_no numbers
 
 with numbered as (
     select
         snapshot_id,
         account_id,
         region,
+        observed_at,
+        window_end,
+        complete as is_complete,
         cast(count(*) over upto as integer) as look_no,
         case
             when tags_status = 'ok' then cast(count(case when tags_status = 'ok' then 1 end) over upto as integer)
@@ -46,19 +50,92 @@ with numbered as (
             order by observed_at, snapshot_id
             rows between 1 following and unbounded following
         )
+),
+
+in_place as (
+    select
+        image_builders.*,
+        looks.look_no,
+        looks.tags_no,
+        looks.complete_no,
+        -- One that was created since, the complete look of its window did not see.
+        case
+            when
+                looks.is_complete
+                and image_builders.observed_at > looks.observed_at
+                and image_builders.created_time > looks.observed_at
+                then looks.complete_no
+            else looks.completes_before
+        end as completes_before,
+        case
+            when
+                looks.is_complete
+                and image_builders.observed_at > looks.observed_at
+                and image_builders.created_time > looks.observed_at
+                then looks.observed_at
+            else looks.previous_complete_at
+        end as previous_complete_at,
+        looks.next_complete_at,
+        image_builders.observed_at > looks.observed_at as is_refreshed
+    from numbered as looks
+    join raw.image_builders
+        on
+            looks.snapshot_id = image_builders.snapshot_id
+            and looks.region = image_builders.region
+            and looks.account_id = image_builders.account_id
+    where
+        looks.next_complete_at is null
+        or looks.next_complete_at >= looks.window_end
+        or image_builders.observed_at <= looks.next_complete_at
+),
+
+-- Where windows of two lengths overlap, a row may have been refreshed after a complete look of the other: its place is
+-- after that one.
+displaced as (
+    select
+        image_builders.snapshot_id,
+        image_builders.arn,
+        max(completes.complete_no) as complete_no,
+        max(completes.observed_at) as previous_complete_at,
+        case
+            when count(completes.next_complete_at) = count(*) then max(completes.next_complete_at)
+        end as next_complete_at
+    from numbered as looks
+    join raw.image_builders
+        on
+            looks.snapshot_id = image_builders.snapshot_id
+            and looks.region = image_builders.region
+            and looks.account_id = image_builders.account_id
+            and image_builders.observed_at > looks.next_complete_at
+    join numbered as completes
+        on
+            looks.region = completes.region
+            and looks.account_id = completes.account_id
+            and completes.is_complete
+            and completes.observed_at <= image_builders.observed_at
+    where looks.next_complete_at < looks.window_end
+    group by
+        image_builders.snapshot_id,
+        image_builders.arn
 )
 
+select *
+from in_place
+union all
 select
     image_builders.*,
     looks.look_no,
     looks.tags_no,
-    looks.complete_no,
-    looks.completes_before,
-    looks.previous_complete_at,
-    looks.next_complete_at
-from numbered as looks
+    displaced.complete_no,
+    displaced.complete_no as completes_before,
+    displaced.previous_complete_at,
+    displaced.next_complete_at,
+    true as is_refreshed
+from displaced
 join raw.image_builders
+    on displaced.snapshot_id = image_builders.snapshot_id and displaced.arn = image_builders.arn
+join numbered as looks
     on
-        looks.snapshot_id = image_builders.snapshot_id
-        and looks.region = image_builders.region
-        and looks.account_id = image_builders.account_id
+        image_builders.snapshot_id = looks.snapshot_id
+        and image_builders.region = looks.region
+        and image_builders.account_id = looks.account_id

@@ -1,5 +1,6 @@
 -- How long image builders were in one condition: what running_spans and the findings are made of. All states that
--- are billed are one condition, BILLED; any other state is one of its own. A look that failed ends no stretch.
+-- are billed are one condition, BILLED; any other state is one of its own. A look that failed ends no stretch, nor does
+-- one that AWS left the image builder out of: it was seen again with the same created_time.
 --
 -- Grain: one row per image builder and unbroken stretch of one condition, instance type, platform and volume size.
 -- Key: arn, first_seen_at
@@ -52,8 +53,9 @@ marked as (
         lag(observed_at) over builder as previous_seen_at,
         lag(next_complete_at) over builder as previous_next_complete_at,
         lag(arn) over builder is null as is_first,
-        coalesce(completes_before > lag(complete_no) over builder, false) as is_back,
-        coalesce(created_time > lag(created_time) over builder, false) as is_recreated,
+        coalesce(completes_before > lag(complete_no) over builder, false)
+        and not coalesce(created_time = lag(created_time) over builder, false) as is_back,
+        coalesce(created_time <> lag(created_time) over builder, false) as is_recreated,
         condition is distinct from lag(condition) over builder
         or instance_type is distinct from lag(instance_type) over builder
         or platform is distinct from lag(platform) over builder
@@ -126,7 +128,9 @@ bounds as (
             when next_is_start is null then next_complete_at
             when not next_is_start then next_next_complete_at
             when next_is_back then next_previous_next_complete_at
-            when next_is_recreated then least(next_created_time, next_observed_at)
+            -- It ended when the next of its name was created, unless AWS's clock says that before we saw it last.
+            when next_is_recreated and next_created_time >= next_previous_seen_at
+                then least(next_created_time, next_observed_at)
             else next_observed_at
         end as ended_before
     from starts
@@ -166,7 +170,7 @@ select
         date_diff(
             'second',
             date_trunc('second', spans.started_after),
-            date_trunc('second', coalesce(spans.ended_before, newest.look_at))
+            date_trunc('second', coalesce(spans.ended_before, greatest(newest.look_at, spans.last_seen_at)))
         )
         as double
     ) / 3600 as hours_high

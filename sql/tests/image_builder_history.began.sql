@@ -7,6 +7,6 @@ select
     ended
 from image_builder_history
 where
-    began not in ('first_seen', 'created', 'recreated', 'changed')
+    began not in ('first_seen', 'created', 'recreated', 'seen_again', 'changed')
     or (version = 1 and began not in ('first_seen', 'created'))
     or is_current is distinct from (ended is null)

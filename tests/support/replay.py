@@ -96,21 +96,24 @@ def history(name: str, looks: Sequence[tuple[datetime, Look]]) -> list[tuple[Any
     """(version, state, valid_from, valid_to, last_seen_at, began, ended) by a walk along the looks."""
     versions: list[list[Any]] = []
     before: Seen | None = None
+    last: Builder | None = None
     for now in seen(name, looks):
         if now.builder is None:
             if before and before.builder is not None:
                 versions[-1][3], versions[-1][6] = now.at, "deleted"
         elif before is None or before.builder is None:
             began = "created" if before else "first_seen"
+            if last and last["CreatedTime"] == now.builder["CreatedTime"]:
+                began, versions[-1][6] = "seen_again", "unseen"
             versions.append([len(versions) + 1, now.builder["State"], now.at, None, now.at, began, None])
         elif _attributes(now.builder) != _attributes(before.builder):
-            is_anew = now.builder["CreatedTime"] > before.builder["CreatedTime"]
+            is_anew = now.builder["CreatedTime"] != before.builder["CreatedTime"]
             began = "recreated" if is_anew else "changed"
             versions[-1][3], versions[-1][6] = now.at, began
             versions.append([len(versions) + 1, now.builder["State"], now.at, None, now.at, began, None])
         else:
             versions[-1][4] = now.at
-        before = now
+        before, last = now, now.builder or last
     return [tuple(v) for v in versions]
 
 
@@ -118,26 +121,28 @@ def changes(name: str, looks: Sequence[tuple[datetime, Look]]) -> list[tuple[Any
     """(changed_at, changed_after, change, field, from_value, to_value), by a walk along the looks: where a builder
     comes, goes or is another one of its name, and where its state or its subnets change.
     """
-    found: list[tuple[Any, ...]] = []
+    found: list[list[Any]] = []
+    gone: list[Any] | None = None
     before: Seen | None = None
-    last_seen_at: datetime | None = None
+    last: Seen | None = None
     for now in seen(name, looks):
+        is_same = bool(now.builder and last and now.builder["CreatedTime"] == last.builder["CreatedTime"])  # type: ignore[index]
         if now.builder is None:
-            if before and before.builder is not None:
-                found.append((now.at, last_seen_at, "deleted", None, None, None))
+            if last and before is last:
+                found.append(gone := [now.at, last.at, "deleted", None, None, None])
         elif before is None or before.builder is None:
-            found.append((now.at, before and before.at, "created" if before else "first_seen", None, None, None))
-        elif now.builder["CreatedTime"] > before.builder["CreatedTime"]:
-            found.append((now.at, before.at, "created", None, None, None))
-            found.append((now.at, before.at, "deleted", None, None, None))
-        else:
+            change = "created" if before else "first_seen"
+            if is_same and gone:
+                change, gone[2] = "seen_again", "unseen"
+            found.append([now.at, before and before.at, change, None, None, None])
+        elif not is_same:
+            found.append([now.at, before.at, "recreated", None, None, None])
+        if now.builder and last and last.builder and is_same:
             for field, value in (("state", lambda b: b["State"]), ("subnet_ids", _subnets)):
-                if value(now.builder) != value(before.builder):
-                    found.append((now.at, before.at, "changed", field, value(before.builder), value(now.builder)))
-        if now.builder is not None:
-            last_seen_at = now.at
-        before = now
-    return found
+                if value(now.builder) != value(last.builder):
+                    found.append([now.at, last.at, "changed", field, value(last.builder), value(now.builder)])
+        before, last = now, now if now.builder else last
+    return [tuple(row) for row in found]
 
 
 def _subnets(builder: Builder) -> str | None:
@@ -154,14 +159,24 @@ def spans(name: str, looks: Sequence[tuple[datetime, Look]], end: datetime) -> l
     found: list[dict[str, Any]] = []
     before: Seen | None = None
     is_open = False
-    for now in seen(name, looks):
+    walk = seen(name, looks)
+    there = [s for s in walk if s.builder]
+    for now in walk:
+        if now.builder is None:
+            around = [
+                next((s for s in there if s.at > now.at), None),
+                next((s for s in reversed(there) if s.at < now.at), None),
+            ]
+            if None not in around and len({s.builder["CreatedTime"] for s in around if s and s.builder}) == 1:
+                continue  # Seen before and after with the same created_time, it was there: AWS had left it out.
         is_running = now.builder is not None and now.builder["State"] == "RUNNING"
         is_anew = bool(
-            now.builder and before and before.builder and now.builder["CreatedTime"] > before.builder["CreatedTime"]
+            now.builder and before and before.builder and now.builder["CreatedTime"] != before.builder["CreatedTime"]
         )
         if is_open and (not is_running or is_anew):
             created = datetime.fromtimestamp(now.builder["CreatedTime"], now.at.tzinfo) if is_anew else now.at  # type: ignore[index]
-            found[-1]["ended"], is_open = min(now.at, created), False
+            # AWS's clock may say that the next was created before we saw this one last.
+            found[-1]["ended"], is_open = min(now.at, created) if created >= found[-1]["last"] else now.at, False
         if is_running and not is_open:
             assert now.builder
             created = datetime.fromtimestamp(now.builder["CreatedTime"], now.at.tzinfo)

@@ -56,8 +56,8 @@ def test_a_version_for_each_change_and_none_for_what_was_not_observed(home: Ware
     columns = "version, state, valid_from, valid_to, is_current, changed_after, last_seen_at, began, ended"
     assert told(home, f"select {columns} from image_builder_history order by version") == [
         (1, "RUNNING", NOON, NOON + DAY, False, None, NOON, "first_seen", "changed"),
-        (2, "STOPPED", NOON + DAY, NOON + 5 * DAY, False, NOON, NOON + 4 * DAY, "changed", "deleted"),
-        (3, "STOPPED", NOON + 7 * DAY, None, True, NOON + 5 * DAY, NOON + 7 * DAY, "created", None),
+        (2, "STOPPED", NOON + DAY, NOON + 5 * DAY, False, NOON, NOON + 4 * DAY, "changed", "unseen"),
+        (3, "STOPPED", NOON + 7 * DAY, None, True, NOON + 5 * DAY, NOON + 7 * DAY, "seen_again", None),
     ]
 
 
@@ -86,7 +86,7 @@ def test_another_created_time_is_another_builder_of_that_name(home: Warehouse) -
         ("recreated", None),
     ]
     sql = "select change, changed_at, field from image_builder_changes where change <> 'first_seen' order by change"
-    assert told(home, sql) == [("created", NOON + DAY, None), ("deleted", NOON + DAY, None)]
+    assert told(home, sql) == [("recreated", NOON + DAY, None)]
     spans = "select started_after, ended_before, instance_type from running_spans order by first_seen_at"
     assert told(home, spans) == [
         (NOON - 10 * DAY, NOON + DAY / 2, None),
@@ -131,12 +131,15 @@ def test_lists_are_compared_as_sets(home: Warehouse) -> None:
     ]
 
 
-def test_lists_of_a_builder_that_went_and_came_are_not_compared(home: Warehouse) -> None:
+ANEW = CREATED + 3600
+
+
+def test_lists_of_a_builder_that_went_and_another_of_its_name_are_not_compared(home: Warehouse) -> None:
     days(
         home,
         Look([made("a", VpcConfig={"SubnetIds": ["s1"]})]),
         Look([]),
-        Look([made("a", VpcConfig={"SubnetIds": ["s2"]})]),
+        Look([made("a", CreatedTime=ANEW, VpcConfig={"SubnetIds": ["s2"]})]),
     )
     assert told(home, "select change from image_builder_changes order by changed_at") == [
         ("first_seen",),
@@ -173,9 +176,10 @@ def test_sets_that_read_alike_are_two(home: Warehouse) -> None:
     assert told(home, sql) == [("tags", "k=1, l=2", "k=1, l=2")]
 
 
-@pytest.mark.parametrize("between", [[Look([])], [Look([]), Look([made("a")])]])
+@pytest.mark.parametrize("between", [[Look([])], [Look([]), Look([made("a", CreatedTime=ANEW)])]])
 def test_tags_of_a_builder_that_went_and_came_are_not_compared(between: list[Look], home: Warehouse) -> None:
-    before, after = (Look([made("a")], tags={"a": {"Owner": owner}}) for owner in ("cad", "it"))
+    before = Look([made("a")], tags={"a": {"Owner": "cad"}})
+    after = Look([made("a", CreatedTime=ANEW)], tags={"a": {"Owner": "it"}})
     days(home, before, *between, after)
     assert told(home, "select change from image_builder_changes order by changed_at") == [
         ("first_seen",),
@@ -226,7 +230,9 @@ def test_another_price_is_another_stretch(member: str, value: Any, home: Warehou
 
 NAMES = ("a", "b")
 one = st.tuples(
-    st.sampled_from(["RUNNING", "STOPPED", "FAILED"]), st.booleans(), st.sampled_from([(), ("s1",), ("s1", "s2")])
+    st.sampled_from(["RUNNING", "STOPPED", "FAILED"]),
+    st.sampled_from([None, None, 0.25, 20]),
+    st.sampled_from([(), ("s1",), ("s1", "s2")]),
 )
 listing = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, one))
 look = st.one_of(st.none(), st.tuples(listing, st.sampled_from([True, True, False])))
@@ -239,16 +245,15 @@ def test_any_history_is_what_a_walk_along_its_looks_comes_to(
     home = Warehouse(str(tmp_path_factory.mktemp("any")), grace=0.0)
     born = dict.fromkeys(NAMES, CREATED)
     done = []
-    has_lists = all(complete for _, complete in filter(None, looks))
     for number, drawn in enumerate(looks):
         at = NOON + number * DAY
         found = Look(None)
         if drawn:
             listed, complete = drawn
             for name, (_, anew, _) in listed.items():
-                born[name] = (at - DAY / 4).timestamp() if anew else born[name]
+                born[name] = (at - anew * DAY).timestamp() if anew else born[name]
             builders = [
-                made(name, State=state, CreatedTime=born[name], VpcConfig={"SubnetIds": list(subnets) * has_lists})
+                made(name, State=state, CreatedTime=born[name], VpcConfig={"SubnetIds": list(subnets)})
                 for name, (state, _, subnets) in listed.items()
             ]
             found = Look(builders, complete)
@@ -268,6 +273,102 @@ def test_any_history_is_what_a_walk_along_its_looks_comes_to(
         assert sorted(told_of["image_builder_history"]) == replay.history(name, done)
         assert sorted(told_of["running_spans"]) == replay.spans(name, done, done[-1][0])
         assert sorted(told_of["image_builder_changes"], key=repr) == sorted(replay.changes(name, done), key=repr)
+
+
+@pytest.mark.parametrize("between", [Look([made("b")], complete=False), Look([], complete=False)])
+def test_a_list_that_a_look_did_not_reach_has_not_changed(between: Look, home: Warehouse) -> None:
+    both = Look([made("a", VpcConfig={"SubnetIds": ["s-1", "s-2"], "SecurityGroupIds": ["sg-1"]}), made("b")])
+    days(home, both, between, both)
+    assert told(home, "select * from image_builder_changes where change <> 'first_seen'") == []
+
+
+@pytest.mark.parametrize("shift", [-20 * DAY, 5 * DAY])
+def test_another_created_time_earlier_or_later_is_another_builder(shift: timedelta, home: Warehouse) -> None:
+    days(home, Look([made("a")]), Look([made("a", CreatedTime=CREATED + shift.total_seconds())]))
+    assert told(home, "select began, ended from image_builder_history order by version") == [
+        ("first_seen", "recreated"),
+        ("recreated", None),
+    ]
+    assert told(home, "select change, changed_at from image_builder_changes order by 2") == [
+        ("first_seen", NOON),
+        ("recreated", NOON + DAY),
+    ]
+    assert told(home, "from image_builder_spans where hours_low > hours_high or hours_high < 0") == []
+
+
+def test_one_that_a_look_did_not_see_and_the_next_did_was_left_out_by_aws(home: Warehouse) -> None:
+    def of(subnet: str, state: str) -> Look:
+        return Look([made("a", State=state, VpcConfig={"SubnetIds": [subnet]})])
+
+    days(home, of("s1", "RUNNING"), Look([]), of("s1", "RUNNING"), Look([]), of("s2", "STOPPED"), Look([]))
+    sql = "select changed_at, changed_after, change, field, to_value from image_builder_changes order by 1, 3, 4"
+    assert told(home, sql) == [
+        (NOON, None, "first_seen", None, None),
+        (NOON + DAY, NOON, "unseen", None, None),
+        (NOON + 2 * DAY, NOON + DAY, "seen_again", None, None),
+        (NOON + 3 * DAY, NOON + 2 * DAY, "unseen", None, None),
+        (NOON + 4 * DAY, NOON + 2 * DAY, "changed", "state", "STOPPED"),
+        (NOON + 4 * DAY, NOON + 2 * DAY, "changed", "subnet_ids", "s2"),
+        (NOON + 4 * DAY, NOON + 3 * DAY, "seen_again", None, None),
+        (NOON + 5 * DAY, NOON + 4 * DAY, "deleted", None, None),
+    ]
+    assert told(home, "select first_seen_at, last_seen_at, ended_before from running_spans") == [
+        (NOON, NOON + 2 * DAY, NOON + 4 * DAY)
+    ]
+
+
+def test_moments_that_aws_tells_late_turn_no_bound_around(home: Warehouse) -> None:
+    late = (NOON + 3 * DAY).timestamp()  # After both sightings: AWS's clock is another.
+    days(home, Look([made("a", CreatedTime=late)]), Look([made("a", CreatedTime=late + 1)]), Look([]))
+    assert told(home, "select hours_low, hours_high from image_builder_spans order by first_seen_at") == [
+        (0.0, 24.0),
+        (0.0, 24.0),
+    ]
+
+
+def test_a_look_by_name_into_a_daily_window_comes_after_the_hourly_looks_before_it(home: Warehouse) -> None:
+    """A complete daily look at 3, complete hourly looks at 5 and 6, and at 12 a look by name into the daily window."""
+    night = NOON - 12 * HOUR
+    of = {hour: made("a", Description=str(hour), VpcConfig={"SubnetIds": ["s1", "s2"]}) for hour in (3, 5, 6, 12)}
+    for hour, cadence, complete in ((3, "daily", True), (5, "hourly", True), (6, "hourly", True), (12, "daily", False)):
+        replay.replay(home, night + hour * HOUR, {"us-east-1": Look([of[hour]], complete)}, cadence)
+    # The row of 3 o'clock was refreshed at 12: that the builder was seen then, no row tells any more.
+    history = "select description, valid_from, valid_to, began from image_builder_history order by version"
+    assert told(home, history) == [
+        ("5", night + 5 * HOUR, night + 6 * HOUR, "created"),
+        ("6", night + 6 * HOUR, NOON, "changed"),
+        ("12", NOON, None, "changed"),
+    ]
+    assert told(home, "select distinct change, field from image_builder_changes where change <> 'created'") == [
+        ("changed", "description")
+    ]
+    assert told(home, "select description, observed_at, last_look_at from image_builders_current") == [
+        ("12", NOON, NOON)
+    ]
+    assert told(home, f"select description from image_builders_as_of(timestamptz '{NOON}')") == [("12",)]
+    replay.replay(home, NOON + HOUR, {"us-east-1": Look([])}, "hourly")
+    assert told(
+        home, "select change, changed_at, changed_after from image_builder_changes where change = 'deleted'"
+    ) == [("deleted", NOON + HOUR, NOON)]
+    assert told(home, "select name from image_builders_current") == []
+
+
+def test_a_list_that_a_look_by_name_found_changed_is_compared_in_the_order_of_moments(home: Warehouse) -> None:
+    night = NOON - 12 * HOUR
+    looks = ((3, "daily", True, "s1"), (5, "hourly", True, "s1"), (6, "hourly", True, "s1"), (12, "daily", False, "s2"))
+    for hour, cadence, complete, subnet in (*looks, (13, "hourly", True, "s2")):
+        seen = Look([made("a", VpcConfig={"SubnetIds": [subnet]})], complete)
+        replay.replay(home, night + hour * HOUR, {"us-east-1": seen}, cadence)
+    sql = "select changed_at, changed_after, from_value, to_value from image_builder_changes where change = 'changed'"
+    assert told(home, sql) == [(NOON, night + 6 * HOUR, "s1", "s2")]
+
+
+def test_one_that_a_look_by_name_finds_after_a_complete_look_of_the_window_was_created(home: Warehouse) -> None:
+    replay.replay(home, NOON, {"us-east-1": Look([made("b")])})
+    new = made("a", CreatedTime=(NOON + HOUR).timestamp())
+    replay.replay(home, NOON + 3 * HOUR, {"us-east-1": Look([new], complete=False)})
+    assert told(home, "select began, changed_after from image_builder_history where name = 'a'") == [("created", NOON)]
+    assert told(home, "select change, changed_after from image_builder_changes where name = 'a'") == [("created", NOON)]
 
 
 def test_daily_and_hourly_looks_are_of_one_history(home: Warehouse) -> None:
