@@ -332,6 +332,9 @@ EXTRACTS = Table(
             "where only runs with regions of their own looked.",
         ),
         Column(
+            "configured_at", MOMENT, "When that run planned: the newest such moment says which configuration holds."
+        ),
+        Column(
             "status",
             TEXT,
             "How it went: ok, denied, not_enabled, throttled, credentials, network, malformed or error.",
@@ -381,6 +384,11 @@ EXTRACTS = Table(
         Column("tags_error_message", TEXT, "The same, in words."),
         Column("botocore_version", TEXT, "The botocore that looked.", nullable=False),
         Column("contract_version", COUNT, "The version of this contract.", nullable=False),
+        Column(
+            "table_rows",
+            TEXT,
+            "Rows of each data table of the snapshot, as a JSON object: what its files must hold.",
+        ),
         Column("run_id", TEXT, "The Dagster run that looked."),
         Column(EXTRA, TEXT, "Members of the replies outside this contract, beside the builders, as JSON."),
     ),

@@ -67,9 +67,26 @@ def doctor(regions: Sequence[str], output_format: str) -> None:
     ]
     print_rows(columns, rows, output_format)
     _print_remarks(plan)
+    if location := _object_store():
+        click.echo(f"The warehouse {location} is experimental: {EXPERIMENTAL}", err=True)
     if unwell := sum(not f.is_well for f in findings):
         click.echo(f"{unwell} of {len(findings)} targets cannot be looked at.", err=True)
         sys.exit(SOME_NOT_SEEN)
+
+
+EXPERIMENTAL = (
+    "an object store has no lock, so two runs at once can lose what one of them saw; a listing that fails can leave a "
+    "day out of an answer; and old snapshots are not joined. Run one writer at a time, or keep it in a folder."
+)
+"""What a warehouse in an object store does not promise yet."""
+
+
+def _object_store() -> str | None:
+    """The warehouse's URI, where it is in an object store."""
+    from pipeline.defs.process import process_environment
+
+    location = process_environment().warehouse
+    return location if "://" in location else None
 
 
 def _plan(regions: Sequence[str]) -> tuple[Access, Plan]:

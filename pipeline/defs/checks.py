@@ -23,6 +23,8 @@ from pipeline.report.markdown import to_markdown
 from pipeline.settings import Environment
 from pipeline.views.data_tests import repeated_keys
 from pipeline.views.sql_files import sql_query
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.inventory import damage
 from pipeline.windows import Window
 
 SAMPLE = 20
@@ -33,6 +35,11 @@ _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 _SPECS = [
     dg.AssetCheckSpec(
         "coverage", asset=EXTRACTS.name, description="Every target was seen. Lists each that was not, and why."
+    ),
+    dg.AssetCheckSpec(
+        "files",
+        asset=EXTRACTS.name,
+        description="The files of every committed snapshot are there, and hold as many rows as its commit says.",
     ),
     dg.AssetCheckSpec(
         "drift",
@@ -63,10 +70,10 @@ def build_checks(environment: Environment) -> list[dg.AssetChecksDefinition]:
         names = [t.name for t in TABLES]
         with (
             fail_with_sentence(),
-            views.connect(warehouse.open(), views.Settings.read(environment), names) as connection,
+            views.connect(home := warehouse.open(), views.Settings.read(environment), names) as connection,
         ):
             for check in sorted(context.selected_asset_check_keys, key=str):
-                yield _check(_Snapshot(connection, window_start), check)
+                yield _check(_Snapshot(connection, window_start, home), check)
 
     return [checks]
 
@@ -81,6 +88,7 @@ class _Snapshot:
 
     connection: duckdb.DuckDBPyConnection
     window_start: str | None
+    warehouse: Warehouse
 
     def ask(self, sql: str) -> list[Row]:
         """The rows of a query with the parameter `$window_start`."""
@@ -92,7 +100,9 @@ class _Snapshot:
 
 def _check(snapshot: _Snapshot, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
     table = contract.table(key.asset_key.path[-1])
-    if key.name == "coverage":
+    if key.name == "files":
+        failing, severity, problem = damage(snapshot.warehouse), _ERROR, "files are not what was committed"
+    elif key.name == "coverage":
         failing, severity, problem = _not_seen(snapshot), _ERROR, "targets were not seen"
     elif key.name == "drift":
         failing, severity, problem = _drift(snapshot), _WARN, "things are new in AWS's replies"

@@ -4,6 +4,7 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -59,7 +60,8 @@ class Shard:
     selection: Selection
     concurrency: int
     is_whole: bool
-    tags: bool = False
+    tags: bool
+    planned_at: datetime
 
 
 def build_snapshot(environment: Environment, partitions: Windows, has_workers: bool = False) -> dg.AssetsDefinition:
@@ -108,6 +110,7 @@ def _plan(environment: Environment) -> dg.OpDefinition:
             Window.of_key(environment.cadence, context.partition_key).require_open(environment.cadence, clock.now())
             selection = Selection(tuple(config.names), config.page_size, config.max_items, config.starting_token)
             warehouse.open().storage.check()
+            planned_at = clock.now()
             targets_file = read_targets(environment.file("targets"), environment.tags)
             planned = targets.plan(aws.access(), config.regions, targets_file)
             selection.require_fits(len(planned.targets))
@@ -117,7 +120,13 @@ def _plan(environment: Environment) -> dg.OpDefinition:
         context.log.info(f"{len(planned.targets)} targets to look at, in {accounts} accounts")
         for number, mine in enumerate(targets.split(planned.targets, config.shards or environment.shards)):
             shard = Shard(
-                f"{context.run_id}-{number}", mine, selection, planned.concurrency, planned.is_whole, planned.tags
+                f"{context.run_id}-{number}",
+                mine,
+                selection,
+                planned.concurrency,
+                planned.is_whole,
+                planned.tags,
+                planned_at,
             )
             yield dg.DynamicOutput(shard, mapping_key=str(number))
 
@@ -164,7 +173,8 @@ def _extract(cadence: str, has_workers: bool) -> dg.OpDefinition:
                 shard.tags,
             )
             rows = sweep.run(shard.targets, sink)
-        return Extracted([row | {"is_configured": shard.is_whole or None} for row in rows], stream)
+        configured = {"is_configured": True, "configured_at": shard.planned_at} if shard.is_whole else {}
+        return Extracted([row | {"is_configured": None} | configured for row in rows], stream)
 
     return extract
 

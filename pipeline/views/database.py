@@ -15,12 +15,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pipeline.contract import TABLES, Table
 from pipeline.errors import QueryError, WarehouseError
 from pipeline.views.catalogue import catalogue
 from pipeline.views.dependencies import RAW, in_order, reads_of, with_sources
 from pipeline.views.settings_views import Settings
 from pipeline.views.view import View
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.inventory import require_files
 from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.scan import (
     empty_scan,
@@ -93,11 +95,13 @@ def query(
 ) -> pa.Table:
     """The answer to a statement, as Arrow; `parameters` are the values of `$name` in it.
 
-    Raises QueryError with DuckDB's own words, NoSnapshotError.
+    Raises QueryError with DuckDB's own words, NoSnapshotError, and WarehouseError where a file of a snapshot is gone.
     """
+    named = _named_in(sql)
+    require_files(warehouse, _tables_of(named))
 
     def ask() -> pa.Table:
-        with connect(warehouse, settings, _named_in(sql)) as connection:
+        with connect(warehouse, settings, named) as connection:
             answer = connection.sql(sql, params=dict(parameters)) if parameters else connection.sql(sql)
             return pa.table({}) if answer is None else answer.to_arrow_table()
 
@@ -157,6 +161,14 @@ def _named_in(sql: str) -> set[str] | None:
     if words & asks or any(word.startswith("duckdb_") for word in words):
         return None
     return set(catalogue()) & words or None
+
+
+def _tables_of(names: set[str] | None) -> list[Table]:
+    """The tables whose files the named views read, directly or not."""
+    views = catalogue()
+    wanted = with_sources(views, names or ())
+    raw_tables = {table for name in wanted for table in reads_of(views[name]).raw_tables}
+    return [table for table in TABLES if table.name in raw_tables]
 
 
 def _about(warehouse: Warehouse, settings: Settings) -> tuple[str, str]:

@@ -73,7 +73,7 @@ def _raw(dialect: Dialect, warehouse: Warehouse) -> Iterator[str]:
     for table in (*TABLES, PRICES):
         columns = ",\n".join(f"    {c.name} {_TYPES[dialect][c.type]}" for c in table.columns)
         place = quoted(f"{warehouse.location}/{table.name}")
-        if warehouse.storage.oldest_or_newest(table.name, newest=True) is None:
+        if warehouse.oldest_or_newest(table, newest=True) is None:
             nothing = ",\n".join(f"    cast(null as {_TYPES[dialect][c.type]}) as {c.name}" for c in table.columns)
             nothing += f",\n    cast(null as date) as {HIVE_KEY}"
             yield f"create or replace view raw.{table.name} as\nselect\n{nothing}\nwhere false"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -63,12 +63,12 @@ class LocalStorage:
             paths = (self._root / folder).rglob("*")
             return sorted(p.relative_to(self._root).as_posix() for p in paths if p.is_file())
 
-    def oldest_or_newest(self, table: str, newest: bool) -> str | None:
+    def oldest_or_newest(self, table: str, newest: bool, accepts: Callable[[str], bool]) -> str | None:
         place = self._root / table
         with as_warehouse_error("read", self.location):
             for name in sorted((p.name for p in place.iterdir()), reverse=newest) if place.is_dir() else ():
-                if found := sorted((place / name).glob("*.parquet"), reverse=newest):
-                    return found[0].relative_to(self._root).as_posix()
+                if found := sorted(filter(accepts, (p.name for p in (place / name).glob("*"))), reverse=newest):
+                    return f"{table}/{name}/{found[0]}"
         return None
 
     def open(self, path: str) -> pa.NativeFile:

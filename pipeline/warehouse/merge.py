@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -68,10 +69,21 @@ class Merge:
 
     def rows(self, snapshot_id: str, window: Window) -> list[Row]:
         """The rows of the new snapshot's `extracts`, ordered by target."""
-        own = {"snapshot_id": snapshot_id, "window_start": window.start, "window_end": window.end}
+        own = {
+            "snapshot_id": snapshot_id,
+            "window_start": window.start,
+            "window_end": window.end,
+            "configured_at": self._configured_at(),
+        }
         return [
             self._row(t) | own | {"is_configured": self._is_configured(t)} for t in sorted(self._looks | self._earlier)
         ]
+
+    def _configured_at(self) -> datetime | None:
+        """When the window's newest run of the whole configuration planned; where no row tells, when its looks began."""
+        newest = [r for r in self._looks.values() if r.get("is_configured")] or list(self._earlier.values())
+        configured = [r for r in newest if r.get("is_configured") is not None]
+        return max((r.get("configured_at") or r["started_at"] for r in configured), default=None)
 
     def _is_configured(self, target: TargetKey) -> bool | None:
         """Whether the window's newest run of the whole configuration named the target; None before any such run."""

@@ -6,6 +6,7 @@ snapshots see the one before or the one after. docs/warehouse.md describes the s
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -73,7 +74,7 @@ class Publication:
                 file.sink.close()
             raise
         # The commit is begun only when all other files are in their place: with it, the snapshot exists.
-        looks = self.merge.rows(self.snapshot_id, self.window)
+        looks = [r | {"table_rows": json.dumps(counts)} for r in self.merge.rows(self.snapshot_id, self.window)]
         commit = self.storage.create(paths[EXTRACTS.name])
         pq.write_table(pa.Table.from_pylist(looks, schema=EXTRACTS.schema), commit.sink, compression="zstd")
         commit.commit()

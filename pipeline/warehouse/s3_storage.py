@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -45,12 +45,12 @@ class ObjectStorage:
             found = self.files.get_file_info(selector)
         return sorted(f.path.removeprefix(f"{self._prefix}/") for f in found if f.type == fs.FileType.File)
 
-    def oldest_or_newest(self, table: str, newest: bool) -> str | None:
+    def oldest_or_newest(self, table: str, newest: bool, accepts: Callable[[str], bool]) -> str | None:
         selector = fs.FileSelector(f"{self._prefix}/{table}", allow_not_found=True)
         with as_warehouse_error("read", self.location):
             folders = [f.path for f in self.files.get_file_info(selector)]
         for below in sorted(folders, reverse=newest):
-            if found := self.list(below.removeprefix(f"{self._prefix}/")):
+            if found := list(filter(accepts, self.list(below.removeprefix(f"{self._prefix}/")))):
                 return found[-1 if newest else 0]
         return None
 

@@ -19,6 +19,7 @@ from pipeline import contract
 from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES, Table
 from pipeline.errors import WarehouseError
 from pipeline.warehouse.s3_storage import ObjectStorage
+from pipeline.warehouse.snapshot_ids import FILE_PATTERN, PRICES_PATTERN
 from pipeline.warehouse.warehouse import CHECKPOINTS, Warehouse
 
 RECENT = "recent_extracts"
@@ -116,9 +117,16 @@ def _scan(table: Table, warehouse: Warehouse) -> str:
     if not existing:  # DuckDB fails on a glob that matches no file.
         return empty_scan(table.name)
     columns = ", ".join(_typed(c, existing) for c in table.columns)
-    pattern = _pattern(warehouse, f"{table.name}/*/*.parquet")
+    name = PRICES_PATTERN if table is PRICES else FILE_PATTERN
+    pattern = _pattern(warehouse, f"{table.name}/{HIVE_KEY}=*/{name}")
     # With union_by_name DuckDB opens every file before it reads one, and can skip none: only where columns were added.
     by_name = "" if ends[0] >= existing else "union_by_name = true, "
+    if "=" in warehouse.location:
+        # DuckDB takes every key=value folder of the whole path for a Hive key, and lets it win over the file's column.
+        return (
+            f"select {columns}, regexp_extract(filename, '{HIVE_KEY}=([0-9-]+)/[^/]*$', 1)::DATE as {HIVE_KEY} "
+            f"from read_parquet({pattern}, {by_name}hive_partitioning = false, filename = true)"
+        )
     return (
         f"select {columns}, {HIVE_KEY} from read_parquet({pattern}, {by_name}"
         f"hive_partitioning = true, hive_types = {{'{HIVE_KEY}': DATE}})"
@@ -127,13 +135,13 @@ def _scan(table: Table, warehouse: Warehouse) -> str:
 
 def _recent(warehouse: Warehouse) -> str:
     """The newest checkpoint and the commits of the days after it; all commits where there is no checkpoint."""
-    checkpoints = warehouse.storage.list(CHECKPOINTS)
+    checkpoints = warehouse.checkpoints()
     if not checkpoints:
         return f"select * from raw.{EXTRACTS.name}"
     with warehouse.storage.open(checkpoints[-1]) as source:
         existing = frozenset(pq.read_schema(source).names)
     columns = ", ".join(_typed(c, existing) for c in EXTRACTS.columns)
-    pattern = _pattern(warehouse, f"{CHECKPOINTS}/*.parquet")
+    pattern = _pattern(warehouse, f"{CHECKPOINTS}/[0-9]*-[0-9]*T*[0-9].parquet")
     # The checkpoints are listed once: the newest one's rows and the day that it reaches to must be of the same file.
     return (
         f"with checkpoint as (select {columns}, {HIVE_KEY}::DATE as {HIVE_KEY}, filename, max(filename) over () as "
@@ -157,7 +165,7 @@ def _column_names(table: Table, warehouse: Warehouse, newest: bool) -> frozenset
     """The columns of a table's oldest or newest file; none where there is no file."""
 
     def read() -> frozenset[str]:
-        path = warehouse.storage.oldest_or_newest(table.name, newest)
+        path = warehouse.oldest_or_newest(table, newest)
         if path is None:
             return frozenset()
         try:

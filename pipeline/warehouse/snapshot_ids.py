@@ -20,6 +20,13 @@ DAY, JOINED = "day-", "-day"
 
 _MOMENT = "%Y%m%dT%H%M%S%f"
 _SNAPSHOT_ID = re.compile(r"\d{8}T\d{4}P\d+H-(\d{8}T\d{12})-[0-9a-f]{4}")
+_PRICE_LIST = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}\.parquet")
+
+FILE_PATTERN = "[d0-9]*-[0-9]*T*-[0-9a-f][0-9a-f][0-9a-f][0-9a-f].parquet"
+"""A glob of the names of the files that `is_ours` accepts, as narrow as a glob can be."""
+
+PRICES_PATTERN = "[0-9]*T*-[0-9a-f][0-9a-f][0-9a-f][0-9a-f].parquet"
+"""The same, of price snapshots."""
 
 
 def new_id(window: Window, now: datetime, earlier: str | None) -> str:
@@ -49,7 +56,18 @@ def snapshot_of(path: str) -> str | None:
 
 def is_joined(path: str) -> bool:
     """Whether a file holds all snapshots of a day."""
-    return PurePosixPath(path).name.startswith(DAY)
+    name = PurePosixPath(path).name
+    return name.startswith(DAY) and snapshot_of(name.removeprefix(DAY)) is not None
+
+
+def is_ours(path: str) -> bool:
+    """Whether a file of a table's folder is one of the warehouse's: others (.DS_Store, notes, copies) mean nothing."""
+    return is_joined(path) or snapshot_of(path) is not None
+
+
+def is_price_list(path: str) -> bool:
+    """Whether a file is a price snapshot."""
+    return _PRICE_LIST.fullmatch(PurePosixPath(path).name) is not None
 
 
 def path_of(table: Table, snapshot_id: str) -> str:

@@ -6,7 +6,7 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -44,8 +44,8 @@ class Storage(Protocol):
         """Every file below a folder, sorted; none if the folder does not exist."""
         ...
 
-    def oldest_or_newest(self, table: str, newest: bool) -> str | None:
-        """The oldest or newest Parquet file of a table, by the names of its partitions and files; None without one."""
+    def oldest_or_newest(self, table: str, newest: bool, accepts: Callable[[str], bool]) -> str | None:
+        """The oldest or newest accepted file of a table, by the names of its partitions and files; None without one."""
         ...
 
     def open(self, path: str) -> pa.NativeFile: ...

@@ -20,7 +20,7 @@ from pipeline import sql_folder
 from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, Table
 from pipeline.warehouse.publish import ROW_GROUP, STALE_AFTER, columns_of
 from pipeline.warehouse.scan import committed_extracts, open_connection, raw_scans
-from pipeline.warehouse.snapshot_ids import DAY, JOINED, is_joined, path_of, window_of
+from pipeline.warehouse.snapshot_ids import DAY, JOINED, is_joined, is_ours, path_of, snapshot_of, window_of
 from pipeline.warehouse.storage import as_warehouse_error
 from pipeline.warehouse.warehouse import CHECKPOINTS, Warehouse
 
@@ -42,8 +42,12 @@ _DATE = re.compile(rf"{HIVE_KEY}=(\d{{4}}-\d{{2}}-\d{{2}})/")
 def tend(home: Warehouse, now: datetime, days_at_once: int = DAYS_AT_ONCE) -> list[str]:
     """Joins days that are settled, and writes a checkpoint when one is due; returns the days that were joined.
 
+    It does nothing in an object store: without a lock, another run may write what is being joined.
+
     Raises WarehouseError; the next call finishes what this one could not.
     """
+    if not home.storage.has_lock:
+        return []
     settled = (now.astimezone(UTC) - SETTLED).date()
     with home.storage.lock(), as_warehouse_error("written", home.location):
         joined = [day for day, paths in _days(home, settled).items() if _is_to_be_joined(paths)][:days_at_once]
@@ -67,7 +71,7 @@ def _days(home: Warehouse, settled: date) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in home.storage.list(EXTRACTS.name):
         match = _DATE.search(path)
-        if match and date.fromisoformat(match[1]) <= settled:
+        if match and is_ours(path) and date.fromisoformat(match[1]) <= settled:
             found.setdefault(match[1], []).append(path)
     return found
 
@@ -82,7 +86,7 @@ def _is_to_be_joined(paths: list[str]) -> bool:
 
 def _join(home: Warehouse, day: str) -> None:
     """Writes all snapshots of a day to one file a table, the commit last."""
-    newest = {window_of(i): i for i in sorted(PurePosixPath(p).stem for p in _of_day(home, EXTRACTS, day))}
+    newest = {window_of(i): i for i in sorted(filter(None, map(snapshot_of, _of_day(home, EXTRACTS, day))))}
     snapshot_ids = sorted(newest.values())
     for table in (*DATA_TABLES, EXTRACTS):
         path = f"{table.name}/{HIVE_KEY}={day}/{DAY}{snapshot_ids[-1]}.parquet"
@@ -131,13 +135,13 @@ def _remove_superseded(home: Warehouse, days: list[str]) -> None:
     for table in (EXTRACTS, *DATA_TABLES):  # The commits go first: while one is there, its data must be too.
         for day in days:
             for path in _of_day(home, table, day):
-                if not is_joined(path):
+                if snapshot_of(path):
                     home.storage.remove(path)
     _remove_older_checkpoints(home)
 
 
 def _newest_checkpoint(home: Warehouse) -> tuple[date, str] | None:
-    paths = home.storage.list(CHECKPOINTS)
+    paths = home.checkpoints()
     return (date.fromisoformat(PurePosixPath(paths[-1]).name[:10]), paths[-1]) if paths else None
 
 
@@ -155,6 +159,6 @@ def _write_checkpoint(home: Warehouse, settled: date, now: datetime) -> None:
 
 
 def _remove_older_checkpoints(home: Warehouse) -> None:
-    for path in home.storage.list(CHECKPOINTS)[:-1]:
+    for path in home.checkpoints()[:-1]:
         if home.storage.age(path) > STALE_AFTER:  # A reader may have listed it just now.
             home.storage.remove(path)

@@ -5,6 +5,7 @@ The steps of a commit are `publish`'s subject, merging into a window `merge`'s, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from pipeline.contract import DATA_TABLES, EXTRACTS, LOOKED, Table
+from pipeline.contract import DATA_TABLES, EXTRACTS, LOOKED, PRICES, Table
 from pipeline.errors import ConfigurationError, NoSnapshotError
 from pipeline.warehouse.local_storage import LocalStorage
 from pipeline.warehouse.merge import Merge
@@ -25,6 +26,8 @@ from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.snapshot_ids import (
     DAY,
     is_joined,
+    is_ours,
+    is_price_list,
     new_id,
     newest_of_each_window,
     path_of,
@@ -39,6 +42,8 @@ GRACE = 1.0
 
 CHECKPOINTS = "_checkpoints"
 """The folder of summaries of old commits; see `upkeep`."""
+
+_CHECKPOINT = re.compile(r"/\d{4}-\d{2}-\d{2}-\d{8}T\d{12}\.parquet$")
 
 
 class Warehouse:
@@ -64,12 +69,20 @@ class Warehouse:
 
     def newest(self) -> str | None:
         """The id of the newest committed snapshot; None where there is none."""
-        path = self.storage.oldest_or_newest(EXTRACTS.name, newest=True)
+        path = self.oldest_or_newest(EXTRACTS, newest=True)
         return PurePosixPath(path).stem.removeprefix(DAY) if path else None
+
+    def oldest_or_newest(self, table: Table, newest: bool) -> str | None:
+        """The path of a table's oldest or newest file; None where there is none. Foreign files mean nothing."""
+        return self.storage.oldest_or_newest(table.name, newest, is_price_list if table is PRICES else is_ours)
+
+    def checkpoints(self) -> list[str]:
+        """The paths of the summaries of old commits, oldest first."""
+        return [path for path in self.storage.list(CHECKPOINTS) if _CHECKPOINT.search(path)]
 
     def require_snapshot(self) -> None:
         """Raises NoSnapshotError while nothing is committed."""
-        if self.storage.oldest_or_newest(EXTRACTS.name, newest=True) is None:
+        if self.oldest_or_newest(EXTRACTS, newest=True) is None:
             raise NoSnapshotError(
                 f"The warehouse {self.location} holds no snapshot yet: run `image-builders snapshot` first, or "
                 "set IMAGE_BUILDERS_WAREHOUSE to the one you mean."
@@ -94,7 +107,7 @@ class Warehouse:
                 for path in self.storage.list(table.name):
                     if snapshot_of(path) or is_joined(path):
                         self.storage.remove(path)
-            for path in self.storage.list(CHECKPOINTS):
+            for path in self.checkpoints():
                 self.storage.remove(path)
 
     @contextmanager

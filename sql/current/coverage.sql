@@ -7,7 +7,7 @@
 --   region: the AWS region
 --   account_name: the account's name, as it was told last
 --   is_configured: whether the newest run of the whole configuration named the target, or it was looked at by hand
---     in a window since; null before any such run
+--     since; null before any such run
 --   last_look_at: when the newest look ended, however it went
 --   last_status: how it went: ok, denied, not_enabled, throttled, credentials, network, malformed or error
 --   last_error_code: what ended it, if anything did
@@ -27,6 +27,8 @@ with windows as (
         account_id,
         region,
         is_configured,
+        configured_at,
+        observed_at,
         window_start,
         window_end,
         status,
@@ -45,7 +47,7 @@ with windows as (
 ),
 
 configured as (
-    select max(case when is_configured is not null then window_start end) as configured_window
+    select max(configured_at) as newest_configured_at
     from windows
 ),
 
@@ -54,9 +56,14 @@ counted as (
         account_id,
         region,
         case
-            when max(configured_window) is not null
+            when max(newest_configured_at) is not null
                 then coalesce(
-                    max(case when window_start >= configured_window and coalesce(is_configured, true) then 1 end) = 1,
+                    max(
+                        case
+                            when is_configured and configured_at >= newest_configured_at then 1
+                            when is_configured is null and observed_at >= newest_configured_at then 1
+                        end
+                    ) = 1,
                     false
                 )
         end as is_configured,

@@ -21,10 +21,10 @@ with known as (
     where observed_at <= moment
 ),
 
--- The newest window in which all of the configuration was looked at, and the targets that it names. Of a target that
+-- The newest plan of all of the configuration, and the targets that it names. Of a target that
 -- was looked at again later in that window we know the look before, not that it was removed.
 configured as (
-    select max(case when is_configured is not null then window_start end) as window_start
+    select max(configured_at) as configured_at
     from known
 ),
 
@@ -39,9 +39,12 @@ members as (
         looks.account_id,
         looks.region
     having
-        max(configured.window_start) is null
+        max(configured.configured_at) is null
         or max(
-            case when looks.window_start >= configured.window_start and coalesce(looks.is_configured, true) then 1 end
+            case
+                when looks.is_configured and looks.configured_at >= configured.configured_at then 1
+                when looks.is_configured is null and looks.observed_at >= configured.configured_at then 1
+            end
         ) = 1
 ),
 
@@ -60,18 +63,26 @@ targets as (
         known.region
 ),
 
--- The newest complete look at each target, and every later look that saw some of it.
+-- The newest complete look at each target, and every later look that saw some of it: where that one refreshed a snapshot
+-- of an older complete look, only the rows that it refreshed.
 sources as (
     select
         known.snapshot_id,
-        targets.*
+        targets.account_id,
+        targets.region,
+        targets.complete_at,
+        max(case when known.is_kept then 1 else 0 end) as is_whole
     from known
     join targets
         on known.account_id = targets.account_id and known.region = targets.region
     where
-        known.is_kept
-        and known.status = 'ok'
+        known.status = 'ok'
         and (targets.complete_at is null or known.observed_at >= targets.complete_at)
+    group by
+        known.snapshot_id,
+        targets.account_id,
+        targets.region,
+        targets.complete_at
 ),
 
 newest as (
@@ -84,6 +95,10 @@ newest as (
             sources.snapshot_id = image_builders.snapshot_id
             and sources.account_id = image_builders.account_id
             and sources.region = image_builders.region
+    where
+        sources.is_whole = 1
+        or sources.complete_at is null
+        or image_builders.observed_at >= sources.complete_at
     group by image_builders.arn
 )
 

@@ -20,9 +20,9 @@ with known as (
     from recent_looks
 ),
 
--- The newest window in which all of the configuration was looked at: what it no longer names is gone from here.
+-- When the newest run planned that looked at all of the configuration: what it did not name is gone from here.
 configured as (
-    select max(case when is_configured is not null then window_start end) as window_start
+    select max(configured_at) as configured_at
     from known
 ),
 
@@ -39,25 +39,37 @@ targets as (
         known.account_id,
         known.region
     having
-        max(configured.window_start) is null
+        max(configured.configured_at) is null
         or max(
-            case when known.window_start >= configured.window_start and coalesce(known.is_configured, true) then 1 end
+            case
+                when known.is_configured and known.configured_at >= configured.configured_at then 1
+                when known.is_configured is null and known.observed_at >= configured.configured_at then 1
+            end
         ) = 1
 ),
 
--- The newest complete look at each target, and every later look that saw some of it.
+-- The newest complete look at each target, and every later look that saw some of it: where that one refreshed a snapshot
+-- of an older complete look, only the rows that it refreshed.
 sources as (
     select
         known.snapshot_id,
         known.snapshot_date,
-        targets.*
+        targets.account_id,
+        targets.region,
+        targets.complete_at,
+        max(case when known.is_kept then 1 else 0 end) as is_whole
     from known
     join targets
         on known.account_id = targets.account_id and known.region = targets.region
     where
-        known.is_kept
-        and known.status = 'ok'
+        known.status = 'ok'
         and (targets.complete_at is null or known.observed_at >= targets.complete_at)
+    group by
+        known.snapshot_id,
+        known.snapshot_date,
+        targets.account_id,
+        targets.region,
+        targets.complete_at
 ),
 
 newest as (
@@ -72,6 +84,10 @@ newest as (
             and sources.snapshot_id = image_builders.snapshot_id
             and sources.account_id = image_builders.account_id
             and sources.region = image_builders.region
+    where
+        sources.is_whole = 1
+        or sources.complete_at is null
+        or image_builders.observed_at >= sources.complete_at
     group by image_builders.arn
 )
 

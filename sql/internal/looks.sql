@@ -13,6 +13,7 @@
 --   window_start: the window's first moment
 --   window_end: the first moment after the window
 --   is_configured: whether the configuration named the target; null where only runs with regions of their own looked
+--   configured_at: when the run planned that is_configured is of; of old files, the window's first moment
 --   is_kept: whether the rows of the snapshot are those of this look
 --   status: how it went: ok, denied, not_enabled, throttled, credentials, network, malformed or error
 --   complete: whether it went from the first page to the last, not narrowed by names
@@ -32,6 +33,7 @@ select
     window_start,
     window_end,
     is_configured,
+    coalesce(configured_at, case when is_configured is not null then window_start end) as configured_at,
     true as is_kept,
     status,
     complete,
@@ -52,6 +54,7 @@ select
     window_start,
     window_end,
     is_configured,
+    coalesce(configured_at, case when is_configured is not null then window_start end) as configured_at,
     false as is_kept,
     later_status as status,
     false as complete,

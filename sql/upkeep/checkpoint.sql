@@ -1,5 +1,5 @@
 -- Of all commits up to a day, the rows that image_builders_current still depends on: the newest complete look at each
--- target and those after it, the newest look however it went, and the newest window that says what is configured.
+-- target and those after it, the newest look however it went, and the newest plan of the whole configuration.
 -- The day is the parameter.
 
 with looks as (
@@ -8,17 +8,20 @@ with looks as (
         coalesce(later_observed_at, observed_at) as last_look_at,
         max(case when complete then observed_at end) over (partition by account_id, region) as complete_at,
         max(coalesce(later_observed_at, observed_at)) over (partition by account_id, region) as newest_look_at,
-        max(case when is_configured is not null then window_start end) over () as configured_window
+        coalesce(configured_at, case when is_configured is not null then window_start end) as planned_at,
+        max(
+            coalesce(configured_at, case when is_configured is not null then window_start end)
+        ) over () as newest_planned_at
     from extracts
     where snapshot_date <= ?
 )
 
-select * exclude (last_look_at, complete_at, newest_look_at, configured_window)
+select * exclude (last_look_at, complete_at, newest_look_at, planned_at, newest_planned_at)
 from looks
 where
-    (status = 'ok' and (complete_at is null or observed_at >= complete_at))
+    (status = 'ok' and (complete_at is null or last_look_at >= complete_at))
     or last_look_at = newest_look_at
-    or window_start >= configured_window
+    or coalesce(planned_at, last_look_at) >= newest_planned_at
 order by
     snapshot_id,
     account_id,

@@ -263,7 +263,7 @@ def test_every_table_has_its_column_schema_with_descriptions() -> None:
 def test_all_checks_pass_where_all_is_well(run: tuple[Looker, Run]) -> None:
     evaluated = checks(run[1]())
     assert set(evaluated) == (
-        {("extracts", "coverage"), ("image_builders", "drift")}
+        {("extracts", "coverage"), ("extracts", "files"), ("image_builders", "drift")}
         | {(t.name, "unique_key") for t in TABLES}
         | {(t.name, "no_orphans") for t in CHILDREN}
     )
@@ -321,7 +321,12 @@ def test_repeated_keys_and_orphans_are_found(run: tuple[Looker, Run]) -> None:
     alone = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
     evaluated = checks(alone.resolve_job_def("only_checks").execute_in_process())
     failing = {key: e.description for key, e in evaluated.items() if not e.passed}
-    assert set(failing) == {("image_builder_subnets", "unique_key"), ("image_builder_subnets", "no_orphans")}
+    assert set(failing) == {
+        ("extracts", "files"),
+        ("image_builder_subnets", "unique_key"),
+        ("image_builder_subnets", "no_orphans"),
+    }
+    assert "1 files are not what was committed: image_builder_subnets/" in str(failing["extracts", "files"])
     assert "1 rows have no image builder: arn:of:nobody, 0" in str(failing["image_builder_subnets", "no_orphans"])
 
 

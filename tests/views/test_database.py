@@ -1,6 +1,7 @@
 """The views: their headers against their columns, and what they say of a history that is known."""
 
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,14 +16,14 @@ import sqlglot
 
 from pipeline import views
 from pipeline.contract import CHILDREN, HIVE_KEY, TABLES
-from pipeline.errors import QueryError, ViewError
+from pipeline.errors import QueryError, ViewError, WarehouseError
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
 from pipeline.views import View
 from pipeline.views.catalogue import views_of_files
 from pipeline.views.sql_files import GROUPS
 from pipeline.views.view import parse
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import Warehouse, tend
 from pipeline.warehouse.scan import TYPES
 from tests.support import NOON, Looker, builder, estate_of, replay
 from tests.support.replay import Look
@@ -376,3 +377,75 @@ def test_a_question_is_put_again_when_a_file_goes_while_it_is_answered(looker: C
         asked += 1
     publishing.join()
     assert asked > 20
+
+
+def rows_of_everything(home: Warehouse) -> dict[str, list[str]]:
+    names = (*(t.name for t in TABLES), *(view.name for view in views_of_files() if not view.parameters))
+    with views.connect(home) as connection:
+        return {
+            name: sorted(map(repr, connection.sql(f"from {name}").fetchall())) for name in names if name != "coverage"
+        }
+
+
+@pytest.mark.parametrize(
+    "above", ["account_id=999/region=eu-central-1/wh", "snapshot_date=2020-01-01/state=GONE", "snapshot_id=x/b=1/[a]*"]
+)
+def test_a_folders_name_changes_no_value(above: str, look: Looker, tmp_path: Path) -> None:
+    moved = tmp_path / above
+    shutil.copytree(look.warehouse.location, moved)
+    assert rows_of_everything(Warehouse(str(moved))) == rows_of_everything(look.warehouse)
+    views.build(Warehouse(str(moved)))
+    with duckdb.connect(str(moved / "image_builders.duckdb"), read_only=True) as connection:
+        assert connection.sql("select distinct region from image_builders").fetchall() != [("eu-central-1",)]
+
+
+def test_foreign_files_mean_nothing(look: Looker) -> None:
+    home = Path(look.warehouse.location)
+    before = rows_of_everything(look.warehouse)
+    ids = look.warehouse.snapshots(), look.warehouse.newest()
+    for table in TABLES:
+        folder = sorted((home / table.name).iterdir())[-1]
+        (file,) = folder.glob("*.parquet")
+        shutil.copy(file, folder / f"{file.stem} (copy).parquet")
+        shutil.copy(file, folder / f"{file.stem}-copy.parquet")
+        for place in (home / table.name, folder):
+            (place / ".DS_Store").write_bytes(b"\0")
+            (place / "notes.txt").write_text("ours")
+            (place / "zz.parquet").write_text("no Parquet")
+    (home / "_checkpoints").mkdir()
+    (home / "_checkpoints" / ".DS_Store").write_bytes(b"\0")
+    (home / "_checkpoints" / "notes.txt").write_text("ours")
+    assert rows_of_everything(look.warehouse) == before
+    assert (look.warehouse.snapshots(), look.warehouse.newest()) == ids
+    tend(look.warehouse, NOON + 40 * DAY)
+    look.sandbox.clock.set(NOON + 40 * DAY)
+    look.publish("us-east-1", "eu-west-1")
+
+
+@pytest.mark.parametrize("table", ["image_builders", "image_builder_subnets"])
+def test_a_file_that_is_gone_is_told_and_not_a_smaller_number(table: str, look: Looker) -> None:
+    *_, file = sorted(Path(look.warehouse.location, table).glob("*/*.parquet"))
+    file.unlink()
+    view = {"image_builders": "image_builders_current", "image_builder_subnets": "image_builder_subnets_current"}[table]
+    with pytest.raises(
+        WarehouseError, match=f"is damaged: {table}/snapshot_date=2026-11-26/{file.name}, which belongs"
+    ):
+        views.query(look.warehouse, f"select count(*) from {view}")
+    views.query(look.warehouse, "from snapshots")
+
+
+def test_which_configuration_holds_goes_by_when_a_run_planned(tmp_path: Path) -> None:
+    home = Warehouse(str(tmp_path), grace=0.0)
+    both = {"us-east-1": Look([builder("a")]), "eu-west-1": Look([builder("z", "eu-west-1")])}
+    replay.replay(home, NOON - DAY / 4, both, "hourly")
+    replay.replay(home, NOON, {"us-east-1": Look([builder("a")])}, "daily")  # Its window is older, its plan newer.
+    assert views.query(home, "select name from image_builders_current")["name"].to_pylist() == ["a"]
+    then = NOON - DAY / 8
+    for moment, names in ((NOON, ["a"]), (then, ["a", "z"])):
+        sql = f"select name from image_builders_as_of(timestamptz '{moment}') order by name"
+        assert views.query(home, sql)["name"].to_pylist() == names
+    sql = "select region, is_configured from coverage order by region"
+    assert [tuple(r.values()) for r in views.query(home, sql).to_pylist()] == [
+        ("eu-west-1", False),
+        ("us-east-1", True),
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from pipeline.errors import NoSnapshotError, WarehouseError
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.inventory import damage
 from tests.support import NOON, Looker, builder, estate_of, target
 
 DAY = timedelta(days=1)
@@ -468,3 +470,22 @@ def test_the_table_of_a_snapshot_can_be_read_by_itself(looker: Callable[..., Loo
     published = look.publish()
     assert look.warehouse.read(IMAGE_BUILDERS, published.snapshot_id).schema.equals(IMAGE_BUILDERS.schema)
     assert look.warehouse.head(IMAGE_BUILDERS, published.snapshot_id, 1)["name"].to_pylist() == ["a"]
+
+
+def test_a_commit_knows_the_rows_of_its_files(looker: Callable[..., Looker]) -> None:
+    look = looker(us_east_1=[builder("a", VpcConfig={"SubnetIds": ["s1", "s2"]}), builder("b")])
+    published = look.publish()
+    home = Path(look.warehouse.location)
+    assert damage(look.warehouse) == []
+    (rows,) = {row["table_rows"] for row in published.rows}
+    assert json.loads(rows) == {name: n for name, n in published.counts.items() if name != "extracts"}
+    subnets, builders = (home / published.paths[name] for name in ("image_builder_subnets", "image_builders"))
+    pq.write_table(pq.read_table(subnets, partitioning=None).slice(1), subnets)
+    other = builders.with_name(f"{published.snapshot_id[:-4]}0000.parquet")
+    shutil.copy(builders, other)
+    builders.unlink()
+    assert damage(look.warehouse) == [
+        {"path": published.paths["image_builders"], "rows_committed": None, "rows_found": None},
+        {"path": str(other.relative_to(home)), "rows_committed": None, "rows_found": 2},
+        {"path": published.paths["image_builder_subnets"], "rows_committed": 2, "rows_found": 1},
+    ]
