@@ -557,3 +557,17 @@ def test_targets_lists_what_would_be_looked_at_and_asks_nobody_for_builders(look
         ["111122223333", "", "us-east-1", "aws", role_arn("111122223333")],
     ]
     assert not look.sandbox.appstream.calls
+
+
+def test_the_doctor_says_that_a_warehouse_on_s3_is_experimental_and_why(look: Looker) -> None:
+    done = image_builders("doctor", IMAGE_BUILDERS_WAREHOUSE="s3://lake/wh")
+    assert "The warehouse s3://lake/wh is experimental: an object store has no lock" in done.stderr
+    assert "experimental" not in image_builders("doctor").stderr
+
+
+def test_a_question_takes_parameters_on_the_command_line(look: Looker) -> None:
+    look.publish()
+    done = image_builders("query", "@one-builder", "name=nobody", "--format", "csv")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    failed(image_builders("query", "@one-builder", "nam=x"), 2, "There is no parameter nam; @one-builder takes name")
+    assert "Takes name=blender-03" in image_builders("query", "--list", "--format", "csv").stdout
