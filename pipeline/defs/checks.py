@@ -39,7 +39,8 @@ _SPECS = [
     dg.AssetCheckSpec(
         "files",
         asset=EXTRACTS.name,
-        description="The files of every committed snapshot are there, and hold as many rows as its commit says.",
+        description="The files of every committed snapshot are there and no others; those of the newest two days hold "
+        "as many rows as their commits say.",
     ),
     dg.AssetCheckSpec(
         "drift",

@@ -55,6 +55,8 @@ def refuse(reason: str) -> NoReturn:
 def show(value: Any) -> str:
     """The beginning of a value of a reply on one line, without secrets, for an error message."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=True, default=str)
+    # An error message is kept as UTF-8, which has no half of a surrogate pair.
+    text = text.encode("utf-8", "backslashreplace").decode()
     text = " ".join(redacted(text).split())  # Redacted before it is cut: half a secret would not be recognized.
     shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
     return f"'{shown}'" if isinstance(value, str) else shown

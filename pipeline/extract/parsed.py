@@ -39,7 +39,7 @@ def page_of_objects(reply: dict[str, Any]) -> Page:
     if not isinstance(token, str | None):
         refuse(f"NextToken is {show(token)}, where a string belongs")
     if token is not None and not _is_unicode(token):
-        refuse(f"NextToken is {show(ascii(token))}, which is not valid Unicode")
+        refuse(f"NextToken is {show(token)}, which is not valid Unicode")
     known, extra = [], []
     for index, item in enumerate(listed):
         builder, beyond = _separated(item, index)
@@ -81,7 +81,7 @@ def _separated(item: Any, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
     if not isinstance(name, str):
         refuse(f"Name of image builder {index} of the page is {show(name)}, where a string belongs")
     if not _is_unicode(name):
-        refuse(f"Name of image builder {index} of the page is {show(ascii(name))}, which is not valid Unicode")
+        refuse(f"Name of image builder {index} of the page is {show(name)}, which is not valid Unicode")
     known, extra = _split(item, _BUILDER)
     return known, extra or {}
 

@@ -164,9 +164,11 @@ def _named_in(sql: str) -> set[str] | None:
 
 
 def _tables_of(names: set[str] | None) -> list[Table]:
-    """The tables whose files the named views read, directly or not."""
+    """The tables whose files the named views read, directly or not; all where it is not known what is read."""
+    if names is None:
+        return list(TABLES)
     views = catalogue()
-    wanted = with_sources(views, names or ())
+    wanted = with_sources(views, names)
     raw_tables = {table for name in wanted for table in reads_of(views[name]).raw_tables}
     return [table for table in TABLES if table.name in raw_tables]
 

@@ -96,7 +96,7 @@ def _read(name: str, path: Traversable | Path) -> Question:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The saved question {path} cannot be read: {error}.") from error
     query = comment_and_query(content)[1]
-    head = content.partition(query)[0] if query else content
+    head = content.rpartition(query)[0] if query else content
     text = comment_and_query("".join(line for line in head.splitlines(True) if not line.startswith(_PARAMETER)))[0]
     if not query:
         raise ConfigurationError(f"The saved question {path} has no SQL in it.")

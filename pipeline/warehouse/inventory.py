@@ -1,5 +1,6 @@
-"""Whether the files of committed snapshots are all there, and hold what their commits say: a file that is gone, cut or
-doubled must not read as another number.
+"""Whether the files of committed snapshots are there and hold what was committed.
+
+A file that is gone, cut or doubled must not read as another number.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import pyarrow.parquet as pq
 
 from pipeline.contract import DATA_TABLES, EXTRACTS, IMAGE_BUILDERS, Table
 from pipeline.errors import WarehouseError
-from pipeline.warehouse.snapshot_ids import DAY, is_joined, is_ours, newest_of_each_window
+from pipeline.warehouse.snapshot_ids import DAY, is_joined, is_ours, newest_of_each_window, path_of
 from pipeline.warehouse.warehouse import Warehouse
+
+DAYS_READ = 2
+"""Days whose files are opened by `damage`; those that a run can still publish to are among them."""
 
 
 def require_files(warehouse: Warehouse, tables: Iterable[Table]) -> None:
@@ -37,30 +41,30 @@ def require_files(warehouse: Warehouse, tables: Iterable[Table]) -> None:
 def damage(warehouse: Warehouse) -> list[dict[str, str | int | None]]:
     """The files that are not what the commits say: path, rows that it should hold and holds, None where there are none.
 
-    It waits for a run that is publishing, where the place has a lock: files without a commit are that run's.
+    Which files there are is compared for all time, the rows in them for the newest `DAYS_READ` days: that costs a read
+    of each file. Where the place has a lock, it waits for a run that is publishing: its files have no commit yet.
     """
     with warehouse.storage.lock():
         return _damage(warehouse)
 
 
 def _damage(warehouse: Warehouse) -> list[dict[str, str | int | None]]:
-    commits = {
-        PurePosixPath(path).stem: _table_rows(warehouse, path)
-        for path in warehouse.storage.list(EXTRACTS.name)
-        if is_ours(path)
-    }
+    commits = _names(warehouse, EXTRACTS)
     valid = _valid_commits(warehouse)
+    days = sorted({name.removeprefix(DAY)[:8] for name in commits})[-DAYS_READ:]
+    read = {name for name in valid if name.removeprefix(DAY)[:8] in days}
+    table_rows = {name: _table_rows(warehouse, path_of(EXTRACTS, name)) for name in sorted(read)}
     found: list[dict[str, str | int | None]] = [
         {"path": path, "rows_committed": None, "rows_found": None} for path in _missing(warehouse, DATA_TABLES)
     ]
     for table in DATA_TABLES:
         for path in filter(is_ours, warehouse.storage.list(table.name)):
             name = PurePosixPath(path).stem
-            if name in commits and name not in valid:
-                continue  # It is superseded, and about to be removed.
+            if name in commits and name not in read:
+                continue  # It is older, or superseded and about to be removed.
             with warehouse.storage.open(path) as source:
                 rows = pq.read_metadata(source).num_rows
-            committed = commits.get(name, {}).get(table.name)
+            committed = table_rows.get(name, {}).get(table.name)
             if name not in commits or (committed is not None and committed != rows):
                 found.append({"path": path, "rows_committed": committed, "rows_found": rows})
     return found
@@ -91,9 +95,7 @@ def _missing(warehouse: Warehouse, tables: Iterable[Table]) -> list[str]:
         for name in sorted(commits - there):
             # One table was there from the beginning.
             if table is IMAGE_BUILDERS or (first is not None and name.removeprefix(DAY) > first):
-                date = f"{name.removeprefix(DAY)[:8]}"
-                folder = f"{table.name}/snapshot_date={date[:4]}-{date[4:6]}-{date[6:]}"
-                found.append(f"{folder}/{name}.parquet")
+                found.append(path_of(table, name))
     return found
 
 

@@ -70,7 +70,7 @@ def is_price_list(path: str) -> bool:
     return _PRICE_LIST.fullmatch(PurePosixPath(path).name) is not None
 
 
-def path_of(table: Table, snapshot_id: str) -> str:
-    """The path of a snapshot's file of a table, relative to the warehouse."""
-    date = datetime.strptime(snapshot_id[:8], "%Y%m%d").strftime("%Y-%m-%d")
-    return f"{table.name}/{HIVE_KEY}={date}/{snapshot_id}.parquet"
+def path_of(table: Table, name: str) -> str:
+    """The path of a table's file, relative to the warehouse; its name is a snapshot's id, or that of a joined day."""
+    date = datetime.strptime(name.removeprefix(DAY)[:8], "%Y%m%d").strftime("%Y-%m-%d")
+    return f"{table.name}/{HIVE_KEY}={date}/{name}.parquet"

@@ -89,7 +89,7 @@ def _join(home: Warehouse, day: str) -> None:
     newest = {window_of(i): i for i in sorted(filter(None, map(snapshot_of, _of_day(home, EXTRACTS, day))))}
     snapshot_ids = sorted(newest.values())
     for table in (*DATA_TABLES, EXTRACTS):
-        path = f"{table.name}/{HIVE_KEY}={day}/{DAY}{snapshot_ids[-1]}.parquet"
+        path = path_of(table, f"{DAY}{snapshot_ids[-1]}")
         home.storage.remove(path)  # A dead run left it; without its commit nobody has read it.
         file = home.storage.create(path)
         try:

@@ -427,6 +427,8 @@ def test_a_file_that_is_gone_is_told_and_not_a_smaller_number(table: str, look: 
     *_, file = sorted(Path(look.warehouse.location, table).glob("*/*.parquet"))
     file.unlink()
     view = {"image_builders": "image_builders_current", "image_builder_subnets": "image_builder_subnets_current"}[table]
+    with pytest.raises(WarehouseError, match="is damaged"):
+        views.query(look.warehouse, f"select count(*) from raw.{table}")
     with pytest.raises(
         WarehouseError, match=f"is damaged: {table}/snapshot_date=2026-11-26/{file.name}, which belongs"
     ):
