@@ -239,6 +239,12 @@ IMAGE_BUILDERS = Table(
         ),
         Column("observed_at", MOMENT, "When the page that tells this was received.", nullable=False),
         Column(
+            "tags_observed_at",
+            MOMENT,
+            "When its tags were told, be there any or none, by this look or an earlier one of the window; null where "
+            "they were not.",
+        ),
+        Column(
             EXTRA,
             TEXT,
             "Members outside this contract, as JSON in their place; list elements by their position.",
@@ -368,6 +374,11 @@ EXTRACTS = Table(
             TEXT,
             "The earlier snapshot of the same window whose look this row tells of, where a later run did not "
             "look again, or looked and failed, or looked at some builders only.",
+        ),
+        Column(
+            "refreshed_at",
+            MOMENT,
+            "When the newest later look at some builders ended that rows of them are from; null where there is none.",
         ),
         Column("later_status", TEXT, "How that later look went, where there was one."),
         Column("later_error_code", TEXT, "What ended that later look: AWS's error code or the exception's name."),

@@ -55,9 +55,9 @@ def helpers(files: Mapping[str, View]) -> Iterator[View]:
     looks = files["looks"]
     source = f"from {EXTRACTS.name}\n"
     require(
-        looks.query.count(source) == 2,
+        looks.query.count(source) == 3,
         "sql/internal/looks.sql",
-        "it does not read extracts twice, as recent_looks does",
+        "it does not read extracts three times, as recent_looks does",
     )
     yield replace(
         looks,

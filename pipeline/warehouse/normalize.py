@@ -19,6 +19,9 @@ def normalize(looked: pa.RecordBatch | pa.Table, snapshot_id: str) -> dict[str, 
     """
     looked = pa.table(looked).combine_chunks()
     columns = {name: _array(looked[name]) for name in looked.schema.names}
+    columns["tags_observed_at"] = pc.if_else(
+        pc.is_valid(columns["tags"]), columns["observed_at"], pa.scalar(None, contract.MOMENT)
+    )
     columns["snapshot_id"] = pa.repeat(pa.scalar(snapshot_id), looked.num_rows)
     return {t.name: _explode(t, columns) if t.explodes else _flatten(t, columns) for t in contract.DATA_TABLES}
 

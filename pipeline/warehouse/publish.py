@@ -95,13 +95,18 @@ class Publication:
                 counts[table.name] += rows.num_rows
 
             pool = stack.enter_context(ThreadPoolExecutor())  # Arrow writes without holding the interpreter's lock.
+            if self.earlier and self.merge.needs_earlier:
+                for rows in self._rows_of(contract.IMAGE_BUILDERS, self.earlier):
+                    self.merge.begin(rows)
             for looked in self._staged(streams):
-                self.merge.saw(looked)
-                tables = normalize(looked, self.snapshot_id)
+                tables = normalize(self.merge.now(looked), self.snapshot_id)
+                name = contract.IMAGE_BUILDERS.name
+                tables[name] = self.merge.tags_told_before(tables[name])
                 list(pool.map(write, DATA_TABLES, [tables[t.name] for t in DATA_TABLES]))
             if self.earlier and self.merge.keeps_earlier:
                 for table in DATA_TABLES:
-                    for rows in self._kept(table, self.earlier):
+                    for rows in self._rows_of(table, self.earlier):
+                        rows = rows.filter(self.merge.keeps(table, rows))
                         write(table, rows)
                         if table is contract.IMAGE_BUILDERS:
                             self.merge.kept(rows)
@@ -121,15 +126,14 @@ class Publication:
                         pending, rows = [], 0
         yield pa.Table.from_batches(pending, LOOKED)
 
-    def _kept(self, table: Table, earlier: str) -> Iterator[pa.Table]:
-        """The rows of the earlier snapshot that are kept, as rows of the new one."""
+    def _rows_of(self, table: Table, earlier: str) -> Iterator[pa.Table]:
+        """The rows of the earlier snapshot, as rows of the new one."""
         path = path_of(table, earlier)
         if path not in self.storage.list(PurePosixPath(path).parent.as_posix()):
             return  # The earlier snapshot was published before the contract had this table.
         with self.storage.open(path) as source:
             for batch in pq.ParquetFile(source).iter_batches(ROW_GROUP):
-                rows = pa.table(batch)
-                yield columns_of(table, rows.filter(self.merge.keeps(table, rows)), self.snapshot_id)
+                yield columns_of(table, pa.table(batch), self.snapshot_id)
 
 
 def clean(storage: Storage, streams: Sequence[str], run_id: str | None, grace: float) -> None:

@@ -1,8 +1,9 @@
 -- Every look that the warehouse tells of, with how it went: which look counts is decided from here. A row of extracts that
--- was carried forward tells of two: the one whose rows the snapshot keeps, and a later one that replaced nothing.
+-- was carried forward tells of two: the one whose rows the snapshot keeps, and the newest after it; and of a third, where
+-- a look at some image builders refreshed rows before that one.
 --
 -- Grain: one row per look at a target (account and region).
--- Key: snapshot_id, account_id, region, is_kept
+-- Key: snapshot_id, account_id, region, observed_at, is_kept
 -- Not null: is_kept, status, complete, observed_at
 -- Columns:
 --   snapshot_id: the snapshot that tells of it
@@ -66,3 +67,27 @@ select
     builders
 from extracts
 where later_observed_at is not null
+union all
+select
+    snapshot_id,
+    snapshot_date,
+    account_id,
+    region,
+    account_name,
+    window_start,
+    window_end,
+    is_configured,
+    coalesce(configured_at, case when is_configured is not null then window_start end) as configured_at,
+    false as is_kept,
+    'ok' as status,
+    false as complete,
+    cast(null as varchar) as tags_status,
+    cast(null as varchar) as error_code,
+    cast(null as varchar) as error_message,
+    started_at,
+    refreshed_at as observed_at,
+    builders
+from extracts
+where
+    refreshed_at is not null
+    and (refreshed_at <> later_observed_at or later_status <> 'ok')
