@@ -34,14 +34,15 @@ def build_prices(environment: Environment) -> dg.AssetsDefinition:
         with fail_with_sentence():
             home = warehouse.open()
             listed = fetch_prices(aws.access().session, clock.now())
-            path = keep_prices(home, listed)
+            path = keep_prices(home, listed.rows)
             if home.snapshots():
                 views.build(home, views.Settings.read(environment))  # Those of before had no prices to read.
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": listed.num_rows,
+                "dagster/row_count": listed.rows.num_rows,
                 "dagster/uri": f"{home.location}/{path}",
-                "preview": dg.MetadataValue.md(to_markdown(listed.slice(0, PREVIEW_ROWS).to_pylist())),
+                "preview": dg.MetadataValue.md(to_markdown(listed.rows.slice(0, PREVIEW_ROWS).to_pylist())),
+                "unplaced": dg.MetadataValue.json([vars(product) for product in listed.unplaced]),
             }
         )
 

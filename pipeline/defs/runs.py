@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
@@ -40,14 +40,16 @@ class RunFailedError(ImageBuildersError):
         self.exit_code = exit_code
 
 
-def run_prices(definitions: dg.Definitions, environment: Environment) -> int:
-    """Runs the job of the price list; returns how many prices there are. Raises RunFailedError."""
+def run_prices(definitions: dg.Definitions, environment: Environment) -> tuple[int, list[dict[str, str]]]:
+    """Runs the job of the price list; returns how many prices there are, and the products that could not be placed, as
+    `extract.price_list.Unplaced` has them. Raises RunFailedError.
+    """
     result = _execute(definitions, environment.warehouse, PRICES_JOB)
     made = [e.materialization.metadata for e in result.get_asset_materialization_events()]
     if not result.success or not made:
         raise _failed([e.step_failure_data for e in result.all_events if e.is_step_failure])
-    count: int = made[0]["dagster/row_count"].value  # type: ignore[assignment]
-    return count
+    count, unplaced = (made[0][name].value for name in ("dagster/row_count", "unplaced"))
+    return cast("int", count), cast("list[dict[str, str]]", unplaced)
 
 
 def _execute(definitions: dg.Definitions, warehouse: str, job: str, **options: Any) -> dg.ExecuteInProcessResult:
