@@ -1,6 +1,6 @@
 """What Dagster loads: the assets, checks, jobs, schedules and sensor, with their resources and executor.
 
-Loading reads the settings and makes no calls.
+Loading reads the settings, and which windows a warehouse on this machine has; it makes no calls.
 """
 
 import warnings
@@ -11,7 +11,7 @@ import dagster as dg
 from pipeline.defs.checks import build_checks
 from pipeline.defs.executors import executor_of
 from pipeline.defs.prices import build_prices, price_job, price_schedule
-from pipeline.defs.process import process_environment
+from pipeline.defs.process import process_environment, settled
 from pipeline.defs.report import build_report
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
 from pipeline.defs.schedules import freshness, job, schedule, windows
@@ -27,6 +27,7 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
 
     Raises ConfigurationError for settings that are not valid: the executor and its file, the rules, a webhook.
     """
+    environment = settled(environment)
     snapshot_job, prices_job = job(), price_job()
     executor = executor_of(environment)
     resources = {
@@ -37,7 +38,7 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
     }
     definitions = dg.Definitions(
         assets=[
-            build_snapshot(environment, windows(environment.cadence), executor.name != "in_process"),
+            build_snapshot(environment, windows(environment.window_cadence), executor.name != "in_process"),
             *build_views(environment),
             build_report(environment),
             build_prices(environment),
@@ -45,7 +46,7 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
         asset_checks=[*build_checks(environment), *build_view_checks(environment)],
         jobs=[snapshot_job, prices_job],
         schedules=[
-            schedule(snapshot_job, environment.cadence, environment.schedule),
+            schedule(snapshot_job, environment.window_cadence, environment.schedule),
             price_schedule(prices_job, environment.schedule),
         ],
         sensors=[build_sensor(environment)],
@@ -56,7 +57,7 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
         # Dagster (1.13) calls this way of changing all assets alike a preview.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return definitions.map_asset_specs(
-            func=lambda spec: dg.apply_freshness_policy(spec, freshness(spec.key, environment.cadence))
+            func=lambda spec: dg.apply_freshness_policy(spec, freshness(spec.key, environment.window_cadence))
         )
 
 

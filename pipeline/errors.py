@@ -29,6 +29,12 @@ class ClosedWindowError(ImageBuildersError):
     """The window that was asked for is not open; AppStream tells only the present."""
 
 
+class OlderWindowError(ImageBuildersError):
+    """A look at some image builders would go into a window that is older than another committed one."""
+
+    exit_code = 2
+
+
 class WarehouseError(ImageBuildersError):
     """The warehouse cannot be read or written."""
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SOME_NOT_SEEN = 3
 """The exit code where something was committed and some targets were not seen."""
 
+MOST_UNPLACED = 10
+"""Products of the price list that are told one by one."""
+
 MANY = 100
 """Targets that are listed one by one, whether or not they were seen."""
 
@@ -53,7 +56,7 @@ def snapshot(
       2  wrong usage or configuration
     130  interrupted; nothing was committed
     """  # noqa: D301
-    from pipeline.defs.process import process_environment
+    from pipeline.defs.process import process_environment, settled
     from pipeline.settings.targets_file import read_targets
     from pipeline.warehouse import Warehouse
     from pipeline.windows import Window
@@ -63,13 +66,14 @@ def snapshot(
     # What is wrong with the settings is reported before anything is started.
     read_targets(environment.file("targets"), environment.tags)
     Warehouse(environment.warehouse).storage.check()
+    environment = settled(environment, ask_bucket=True)
     from pipeline.definitions import build_definitions
     from pipeline.defs.runs import run
 
     config: dict[str, Any] = {"regions": list(regions), "names": list(names)}
     given = {"page_size": page_size, "max_items": max_items, "starting_token": starting_token}
     config |= {name: value for name, value in given.items() if value is not None}
-    window = Window.at(environment.cadence, datetime.now(UTC))
+    window = Window.at(environment.window_cadence, datetime.now(UTC))
     with ProgressBar() as report:
         definitions = build_definitions(environment, progress=_terminal_progress(report))
         outcome = run(definitions, environment, window.key, config, only_tables=True)
@@ -98,8 +102,33 @@ def prices() -> None:
     from pipeline.definitions import build_definitions
     from pipeline.defs.runs import run_prices
 
-    count = run_prices(build_definitions(environment), environment)
+    count, unplaced = run_prices(build_definitions(environment), environment)
     click.echo(f"Kept {count:,} prices in {environment.warehouse}")
+    _print_what_prices_leave_out(environment, unplaced)
+
+
+def _print_what_prices_leave_out(environment: Environment, unplaced: list[dict[str, str]]) -> None:
+    from pipeline import views
+    from pipeline.cli import printing
+    from pipeline.views.sql_files import sql_query
+    from pipeline.warehouse import Warehouse
+
+    if unplaced:
+        products = f"{len(unplaced)} products" if len(unplaced) > 1 else "A product"
+        click.echo(f"\n{products} of image builders in the list could not be placed:")
+    for product in unplaced[:MOST_UNPLACED]:
+        click.echo(f"  {product['sku']} {product['usage']}: {product['why']}")
+    if len(unplaced) > MOST_UNPLACED:
+        click.echo(f"  and {len(unplaced) - MOST_UNPLACED} more; Dagster's run lists them all")
+    home = Warehouse(environment.warehouse)
+    if not home.snapshots():
+        return
+    without = views.query(home, sql_query("cli", "without_price"), views.Settings.read(environment))
+    if without.num_rows:
+        click.echo("\nNo price fits these image builders; prices.csv takes prices of your own:\n")
+        click.echo(printing.as_text(without))
+    else:
+        click.echo("Every image builder that is there has a price.")
 
 
 def _print_snapshot(environment: Environment, snapshot_id: str) -> None:

@@ -67,7 +67,7 @@ def build_checks(environment: Environment) -> list[dg.AssetChecksDefinition]:
     @dg.multi_asset_check(name="checks", specs=_SPECS, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
         key = context.run.tags.get(PARTITION_NAME_TAG)
-        window_start = str(Window.of_key(environment.cadence, key).start) if key else None
+        window_start = str(Window.of_key(environment.window_cadence, key).start) if key else None
         names = [t.name for t in TABLES]
         with (
             fail_with_sentence(),

@@ -6,8 +6,10 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from pipeline.errors import WarehouseError
 from pipeline.settings import Environment
 from pipeline.settings.environment import variable
+from pipeline.warehouse import Warehouse
 
 
 def process_environment(without: Collection[str] = ()) -> Environment:
@@ -18,6 +20,23 @@ def process_environment(without: Collection[str] = ()) -> Environment:
     ignored = {variable(name) for name in without}
     variables = {name: value for name, value in os.environ.items() if name not in ignored}
     return Environment.read(variables, working_directory())
+
+
+def settled(environment: Environment, ask_bucket: bool = False) -> Environment:
+    """The settings with the cadence in force: the one that is set, else that of the newest snapshot, else daily.
+
+    A bucket is asked only where the caller says so: to load definitions must make no calls.
+    """
+    is_local = "://" not in environment.warehouse
+    if environment.cadence is not None or not (is_local or ask_bucket):
+        return environment
+    try:
+        cadence = Warehouse(environment.warehouse).cadence()
+    except WarehouseError:
+        if ask_bucket:
+            raise
+        cadence = None  # A run will say what is the matter with it.
+    return environment.model_copy(update={"cadence": cadence})
 
 
 def working_directory() -> Path | None:

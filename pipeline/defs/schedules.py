@@ -53,6 +53,16 @@ def schedule(job: UnresolvedAssetJobDefinition, cadence: str, is_on: bool) -> dg
     return every_window
 
 
+def told_switch(before: str | None, now: str) -> list[str]:
+    """A sentence where the windows of a warehouse were of another cadence than the one that is opened."""
+    if before in (None, now):
+        return []
+    return [
+        f"Windows were {before} until now, and this one is {now}: that is what IMAGE_BUILDERS_CADENCE says, or the "
+        "default where it cannot be read what the warehouse has."
+    ]
+
+
 def freshness(key: dg.AssetKey, cadence: str) -> dg.FreshnessPolicy:
     """How old an asset may be: a window late is a warning, two are a failure; prices may be a month old."""
     if key == dg.AssetKey(PRICES.name):

@@ -14,7 +14,7 @@ from pipeline import targets
 from pipeline.contract import EXTRACTS, TABLES, Table
 from pipeline.defs.failures import STEP_RETRIES, STEP_RETRY_SECONDS, fail_with_sentence, retry_what_may_pass
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
-from pipeline.defs.schedules import Windows
+from pipeline.defs.schedules import Windows, told_switch
 from pipeline.defs.schemas import table_schema
 from pipeline.errors import WarehouseError
 from pipeline.extract import Selection, Sweep
@@ -68,8 +68,8 @@ def build_snapshot(environment: Environment, partitions: Windows, has_workers: b
     """The tables as one graph-backed set of assets; `has_workers`: steps run in processes of their own."""
     plan, extract, publish = (
         _plan(environment),
-        _extract(environment.cadence, has_workers),
-        _publish(environment.cadence),
+        _extract(environment.window_cadence, has_workers),
+        _publish(environment.window_cadence),
     )
 
     @dg.graph_multi_asset(
@@ -107,15 +107,21 @@ def _plan(environment: Environment) -> dg.OpDefinition:
         clock: ClockResource,
     ) -> Iterator[dg.DynamicOutput[Shard]]:
         with fail_with_sentence():
-            Window.of_key(environment.cadence, context.partition_key).require_open(environment.cadence, clock.now())
+            window = Window.of_key(environment.window_cadence, context.partition_key)
+            window.require_open(environment.window_cadence, clock.now())
             selection = Selection(tuple(config.names), config.page_size, config.max_items, config.starting_token)
-            warehouse.open().storage.check()
+            home = warehouse.open()
+            home.storage.check()
+            if not selection.is_complete:
+                home.require_newest_window(window)
             planned_at = clock.now()
             targets_file = read_targets(environment.file("targets"), environment.tags)
             planned = targets.plan(aws.access(), config.regions, targets_file)
             selection.require_fits(len(planned.targets))
-        if planned.remarks:
-            _observe_remarks(context, [str(remark) for remark in planned.remarks])
+        remarks = [str(remark) for remark in planned.remarks]
+        remarks += told_switch(home.cadence(), environment.window_cadence)
+        if remarks:
+            _observe_remarks(context, remarks)
         accounts = len({t.account_id for t in planned.targets})
         context.log.info(f"{len(planned.targets)} targets to look at, in {accounts} accounts")
         for number, mine in enumerate(targets.split(planned.targets, config.shards or environment.shards)):

@@ -38,6 +38,11 @@ class Selection:
         """Whether the listing starts at the first page and is not narrowed by names."""
         return not self.names and self.starting_token is None
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing keeps the listing from seeing all image builders of a target."""
+        return self.is_whole and self.max_items is None
+
     def require_fits(self, targets: int) -> None:
         """Raises ConfigurationError for an empty name, for numbers below one, and for a token with several targets."""
         if "" in self.names:

@@ -49,7 +49,11 @@ class Environment(BaseModel):
     targets: Path | None = Field(
         default=None, description="the targets file", json_schema_extra={"default": "targets.yaml if it exists"}
     )
-    cadence: Literal["daily", "hourly"] = Field(default="daily", description="daily or hourly windows, UTC")
+    cadence: Literal["daily", "hourly"] | None = Field(
+        default=None,
+        description="daily or hourly windows, UTC",
+        json_schema_extra={"default": "that of the newest snapshot, else daily"},
+    )
     tags: Switch | None = Field(
         default=None,
         description="on or off: ask for tags, so that cost and findings have an owner",
@@ -133,6 +137,11 @@ class Environment(BaseModel):
         warehouse = given.get("warehouse") or cls.model_fields["warehouse"].default
         resolved["warehouse"] = warehouse if "://" in str(warehouse) else str(_absolute(warehouse, folder))
         return resolved
+
+    @property
+    def window_cadence(self) -> Literal["daily", "hourly"]:
+        """The cadence in force, once the warehouse has been asked for its own (`defs.process.settled`)."""
+        return self.cadence or "daily"
 
     def file(self, name: str) -> SettingsFile:
         """The file, or folder, of a setting: the one that is named, else the default one in the working directory."""

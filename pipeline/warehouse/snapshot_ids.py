@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 from pipeline.contract import HIVE_KEY, Table
-from pipeline.windows import Window
+from pipeline.windows import CADENCES, Window
 
 DAY, JOINED = "day-", "-day"
 """The beginning of the name of a file with all snapshots of a day, and the end of the ids of the snapshots in it."""
@@ -41,6 +41,12 @@ def new_id(window: Window, now: datetime, earlier: str | None) -> str:
 def window_of(snapshot_id: str) -> str:
     """The id of a snapshot's window."""
     return snapshot_id.partition("-")[0]
+
+
+def cadence_of(snapshot_id: str) -> str | None:
+    """The cadence of a snapshot's window; None for a length that no cadence has."""
+    length = window_of(snapshot_id).partition("P")[2]
+    return next((name for name, each in CADENCES.items() if length == f"{each // timedelta(hours=1)}H"), None)
 
 
 def newest_of_each_window(snapshot_ids: Iterable[str]) -> list[str]:

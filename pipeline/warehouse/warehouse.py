@@ -18,13 +18,14 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from pipeline.contract import DATA_TABLES, EXTRACTS, LOOKED, PRICES, Table
-from pipeline.errors import ConfigurationError, NoSnapshotError
+from pipeline.errors import ConfigurationError, NoSnapshotError, OlderWindowError
 from pipeline.warehouse.local_storage import LocalStorage
 from pipeline.warehouse.merge import Merge
 from pipeline.warehouse.publish import Extracted, Publication, Published, clean, committed_ids
 from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.snapshot_ids import (
     DAY,
+    cadence_of,
     is_joined,
     is_ours,
     is_price_list,
@@ -71,6 +72,22 @@ class Warehouse:
         """The id of the newest committed snapshot; None where there is none."""
         path = self.oldest_or_newest(EXTRACTS, newest=True)
         return PurePosixPath(path).stem.removeprefix(DAY) if path else None
+
+    def cadence(self) -> str | None:
+        """The cadence of the newest committed window; None where there is none."""
+        newest = self.newest()
+        return cadence_of(newest) if newest else None
+
+    def require_newest_window(self, window: Window) -> None:
+        """Raises OlderWindowError where a window that began later than this one has a snapshot: what a look at some
+        image builders tells would be written into the past.
+        """
+        newest = self.newest()
+        if newest and window_of(newest)[:13] > window.id[:13]:
+            raise OlderWindowError(
+                f"A look at some image builders belongs in the newest window, and {window.key} is older than that of "
+                f"the snapshot {newest}: leave IMAGE_BUILDERS_CADENCE out, or set it to {cadence_of(newest)}."
+            )
 
     def oldest_or_newest(self, table: Table, newest: bool) -> str | None:
         """The path of a table's oldest or newest file; None where there is none. Foreign files mean nothing."""

@@ -25,7 +25,7 @@ def test_without_variables_everything_has_its_default() -> None:
     assert settings == Environment(folder=HERE)
     assert (settings.warehouse, settings.cadence, settings.tags, settings.shards) == (
         "/somewhere/warehouse",
-        "daily",
+        None,
         None,
         1,
     )
