@@ -17,7 +17,9 @@ from pipeline import sql_folder
 from pipeline.aws import service_model
 from pipeline.errors import nearest
 from pipeline.settings.environment import Severity
+from pipeline.settings.exceptions import Accepted, ExceptionKeys, accepted
 from pipeline.settings.files import NO_FILE, SettingsFile
+from pipeline.settings.working_hours import WorkingHoursKeys, working_hours
 from pipeline.settings.yaml_file import Keys, Step, read_yaml
 
 # YAML reads the plain word off as a truth value.
@@ -42,12 +44,19 @@ class Rule:
 
 @dataclass(frozen=True)
 class Rules:
-    """The defaults with the user's changes: rules that are enabled, owner tags, billed states, severity of checks."""
+    """The defaults with the user's changes: rules that are enabled, owner tags, billed states, severity of checks.
+
+    Looks that are at most `proof_hours` apart prove what lies between. `working_hours` has a row per stretch of work
+    and day of the week in UTC: the day, Monday 0, the stretch's first second and the first one after it.
+    """
 
     rules: tuple[Rule, ...]
     owner_tags: tuple[str, ...]
     billed_states: tuple[str, ...]
     checks: str
+    proof_hours: float
+    working_hours: tuple[tuple[int, int, int], ...]
+    exceptions: tuple[Accepted, ...]
 
 
 def _rule_names(given: dict[str, RuleKeys]) -> dict[str, RuleKeys]:
@@ -58,6 +67,15 @@ def _rule_names(given: dict[str, RuleKeys]) -> dict[str, RuleKeys]:
         if given[name].threshold is not None and "threshold" not in known[name]:
             has = ", ".join(rule for rule in known if "threshold" in known[rule])
             raise ValueError(f"the rule {name} has no threshold; those that have one are {has}")
+    return given
+
+
+def _rules_of_exceptions(given: list[ExceptionKeys]) -> list[ExceptionKeys]:
+    for exception in given:
+        if exception.rule not in (known := _defaults()["rules"]):
+            near = nearest(exception.rule, known)
+            hint = f"did you mean {near}?" if near else f"the rules are {', '.join(known)}"
+            raise ValueError(f"there is no rule {exception.rule}; {hint}")
     return given
 
 
@@ -76,6 +94,11 @@ def _known_states(given: list[str]) -> list[str]:
     return given
 
 
+def _in_order(given: WorkingHoursKeys) -> WorkingHoursKeys:
+    working_hours(_defaults()["working_hours"], given)
+    return given
+
+
 class RuleKeys(Keys):
     """What findings.yaml may change of a rule."""
 
@@ -91,7 +114,10 @@ class RulesFile(Keys):
     owner_tags: Annotated[list[str], AfterValidator(_not_empty)] | None = None
     billed_states: Annotated[list[str], AfterValidator(_not_empty), AfterValidator(_known_states)] | None = None
     checks: Check | None = None
+    proof_hours: Annotated[float, Field(ge=1, le=168)] | None = None
+    working_hours: Annotated[WorkingHoursKeys, AfterValidator(_in_order)] | None = None
     rules: Annotated[dict[str, RuleKeys], AfterValidator(_rule_names)] = {}
+    exceptions: Annotated[list[ExceptionKeys], AfterValidator(_rules_of_exceptions)] = []
 
 
 def read_rules(file: SettingsFile = NO_FILE) -> Rules:
@@ -105,6 +131,9 @@ def read_rules(file: SettingsFile = NO_FILE) -> Rules:
         tuple(given.owner_tags or defaults["owner_tags"]),
         tuple(given.billed_states or defaults["billed_states"]),
         checks,
+        given.proof_hours or defaults["proof_hours"],
+        working_hours(defaults["working_hours"], given.working_hours or WorkingHoursKeys()),
+        tuple(accepted(given.exceptions)),
     )
 
 
@@ -128,4 +157,6 @@ def _defaults() -> dict[str, Any]:
 
 
 def _keys_at(steps: Sequence[Step]) -> list[str]:
-    return list((RuleKeys if len(steps) > 1 else RulesFile).model_fields)
+    below: dict[str, type[Keys]] = {"rules": RuleKeys, "working_hours": WorkingHoursKeys, "exceptions": ExceptionKeys}
+    model = below.get(str(steps[0]), RulesFile) if len(steps) > (steps[:1] == ["rules"]) else RulesFile
+    return [field.alias or name for name, field in model.model_fields.items()]

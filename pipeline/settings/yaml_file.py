@@ -79,6 +79,9 @@ def _reason(error: Any, steps: Sequence[Step], node: yaml.Node | None, keys_at: 
         "list_type": "a list",
         "string_type": "text",
         "int_type": "a whole number",
+        "float_type": "a number",
+        "date_type": "a date, 2027-03-31 for instance",
+        "dict_type": "keys and values",
         "model_type": "keys and values",
     }
     if kind in kinds or kind == "model_attributes_type":

@@ -9,5 +9,5 @@ select
     owner,
     evidence
 from findings
-where status <> 'pass'
+where status in ('fail', 'unknown')
 order by all

@@ -1,6 +1,7 @@
 -- Findings to act on
 --
--- What fails a rule, the worst first. A rule that AWS tells too little for is unknown, and not listed.
+-- What fails a rule, the worst first. A rule that AWS tells too little for is unknown, and not listed; nor is what is
+-- accepted for now.
 
 select
     severity,

@@ -1,4 +1,4 @@
--- A finding passes, fails or is unknown, and says what it was read from.
+-- A finding passes, fails, is unknown or excepted with a reason, and says what it was read from.
 
 select
     arn,
@@ -8,5 +8,6 @@ select
 from findings
 where
     status is null
-    or status not in ('pass', 'fail', 'unknown')
+    or status not in ('pass', 'fail', 'unknown', 'excepted')
     or evidence is null
+    or (status = 'excepted') is distinct from (excepted_because is not null)

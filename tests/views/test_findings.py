@@ -1,6 +1,7 @@
 """Findings: every rule where it passes, fails, and where AWS tells too little; thresholds that are changed."""
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,15 @@ import pytest
 
 from pipeline import views
 from pipeline.errors import ConfigurationError
+from pipeline.sandbox.server import ACCOUNT
 from pipeline.settings import rules
+from pipeline.settings.exceptions import ExceptionKeys
+from pipeline.settings.working_hours import WorkingHoursKeys
 from pipeline.warehouse import Warehouse
 from tests.support import NOON, builder, replay, settings_of
 from tests.support.replay import Look
 
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
@@ -145,10 +149,15 @@ def test_running_too_long_is_judged_by_both_bounds(home: Warehouse) -> None:
     def made(name: str, state: str | None, created: float = CREATED) -> dict[str, Any]:
         return builder(name, State=state, CreatedTime=created)
 
-    publish(home, made("long", "RUNNING"), made("since", "STOPPED"), made("off", "RUNNING"), at=NOON - DAY)
+    for hours in (24, 22, 19, 16, 13, 10, 7, 4, 2):
+        at = NOON - hours * HOUR
+        replay.replay(home, at, {"us-east-1": Look([made("proven", "RUNNING")], complete=False)}, "hourly")
+    seen = (made("long", "RUNNING"), made("proven", "RUNNING"), made("since", "STOPPED"), made("off", "RUNNING"))
+    replay.replay(home, NOON - DAY, {"us-east-1": Look(seen)}, "hourly")
     publish(
         home,
         made("long", "RUNNING"),
+        made("proven", "RUNNING"),
         made("since", "RUNNING"),
         made("off", "STOPPED"),
         made("new", "RUNNING", (NOON - DAY / 8).timestamp()),
@@ -157,10 +166,12 @@ def test_running_too_long_is_judged_by_both_bounds(home: Warehouse) -> None:
         made("strange", "HIBERNATED"),
     )
     found = status(home, "running_too_long")
-    assert found["long"] == ("fail", "RUNNING, 24 to 7200 hours")
-    assert found["since"] == ("unknown", "RUNNING, 0 to 24 hours"), "it may have been started right after we looked"
-    assert found["new"] == ("pass", "RUNNING, 0 to 3 hours")
-    assert found["old"] == ("unknown", "RUNNING, 0 to 24 hours"), "the day before, nobody saw it"
+    assert found["proven"] == ("fail", "RUNNING, 24 to 7200 hours, seen so at 10 of 10 looks")
+    assert found["long"] == ("unknown", "RUNNING, 0 to 7200 hours, seen so at 2 of 10 looks, up to 24 h apart")
+    nobody_looked = "RUNNING, 0 to 24 hours, seen so at 1 of 1 look"
+    assert found["since"] == ("unknown", nobody_looked), "it may have been started right after we looked"
+    assert found["new"] == ("pass", "RUNNING, 0 to 3 hours, seen so at 1 of 1 look")
+    assert found["old"] == ("unknown", nobody_looked), "the day before, nobody saw it"
     assert found["off"][0] == "pass"
     assert (found["odd"][0], found["strange"][0]) == ("unknown", "unknown")
 
@@ -174,9 +185,9 @@ def test_what_is_another_price_is_the_same_running(home: Warehouse) -> None:
     anew = made("anew", Platform="RHEL8", CreatedTime=(NOON - DAY / 8).timestamp())
     publish(home, made("platform"), made("volume", RootVolumeConfig={"VolumeSizeInGb": 300}), anew)
     found = status(home, "running_too_long")
-    assert found["platform"] == ("fail", "RUNNING, 72 to 7200 hours")
-    assert found["volume"] == ("fail", "RUNNING, 72 to 7200 hours")
-    assert found["anew"] == ("pass", "RUNNING, 0 to 3 hours")
+    seen = "RUNNING, 0 to 7200 hours, seen so at 3 of 3 looks, up to 48 h apart"
+    assert found["platform"] == found["volume"] == ("unknown", seen)
+    assert found["anew"] == ("pass", "RUNNING, 0 to 3 hours, seen so at 1 of 1 look")
     assert len(told(home, "from running_spans where name = 'platform'")) == 3
 
 
@@ -185,8 +196,8 @@ def test_stopped_long_is_judged_by_both_bounds(home: Warehouse) -> None:
         others = [builder("used", State="RUNNING" if days == 40 else "STOPPED", CreatedTime=CREATED)]
         publish(home, builder("unused", State="STOPPED", CreatedTime=CREATED), *others, at=NOON - days * DAY)
     found = status(home, "stopped_long")
-    assert found["unused"] == ("fail", "STOPPED, 40 to 300 days")
-    assert found["used"] == ("fail", "STOPPED, 32 to 40 days")
+    assert found["unused"] == ("fail", "STOPPED, 40 to 300 days, seen so at 6 of 6 looks, up to 192 h apart")
+    assert found["used"] == ("fail", "STOPPED, 32 to 40 days, seen so at 5 of 5 looks, up to 192 h apart")
     Path("findings.yaml").write_text("rules: {stopped_long: {threshold: 36}}\n")
     assert status(home, "stopped_long")["used"][0] == "unknown"
     Path("findings.yaml").write_text("rules: {stopped_long: {threshold: 41}}\n")
@@ -214,7 +225,10 @@ def test_settings_change_rules_without_a_word_of_sql(home: Warehouse) -> None:
     )
     replay.replay(home, NOON + DAY, {"us-east-1": Look([builder("a", State="STOPPED")])})
     assert status(home, "failed") == {}
-    assert status(home, "running_too_long")["a"][0] == "fail"
+    assert status(home, "running_too_long")["a"] == (
+        "unknown",
+        "STOPPED, 0 to ? hours, seen so at 2 of 2 looks, up to 24 h apart",
+    )
     assert told(home, "select distinct severity, owner from findings where rule = 'imdsv1_allowed'") == [("high", "it")]
     assert told(home, "select rule, threshold, unit from finding_rules where threshold is not null") == [
         ("running_too_long", 0.5, "hours"),
@@ -242,6 +256,44 @@ def test_settings_change_rules_without_a_word_of_sql(home: Warehouse) -> None:
         ("billed_states: []", "billed_states: the list is empty: name one at least"),
         ("billed_states: [RUNING]", "billed_states: there is no state RUNING; did you mean RUNNING?"),
         ("checks: never", "checks: Input should be 'warn', 'error' or 'off'"),
+        ("proof_hours: 0.5", "proof_hours: Input should be greater than or equal to 1"),
+        ("proof_hours: long", "proof_hours: this must be a number"),
+        ("working_hours: {days: [mon]}", "working_hours.days.0: Input should be 'monday'"),
+        ("working_hours: {days: []}", "working_hours.days: the list is empty: name one day at least"),
+        ("working_hours: {form: '08:00'}", "working_hours.form: there is no such key; did you mean from?"),
+        ("working_hours: {from: 8:00}", 'working_hours.from: YAML reads 8:00 as a number: write it in quotes, "8:00"'),
+        ("working_hours: {to: '7'}", "working_hours.to: '7' is no time of day: write it in quotes"),
+        ("working_hours: {from: '19:00'}", "working_hours: to is 18:00, and from is 19:00: to must be later"),
+        ("working_hours: {utc_offset: CET}", "working_hours.utc_offset: 'CET' is no offset from UTC"),
+        (
+            "exceptions: [{rule: faild, name: a, reason: b, until: 2027-01-01}]",
+            "exceptions: there is no rule faild; did you mean failed?",
+        ),
+        (
+            "exceptions: [{rule: failed, reason: b, until: 2027-01-01}]",
+            "exceptions.0: name the builders by name, account, region or tag",
+        ),
+        ("exceptions: [{rule: failed, name: a, reason: b}]", "exceptions.0.until: this key is missing"),
+        (
+            "exceptions: [{rule: failed, name: a, reason: ' ', until: 2027-01-01}]",
+            "exceptions.0.reason: say why it is accepted",
+        ),
+        (
+            "exceptions: [{rule: failed, name: a, reason: b, until: soon}]",
+            "exceptions.0.until: this must be a date, 2027-03-31 for instance",
+        ),
+        (
+            "exceptions: [{rule: failed, nam: a, reason: b, until: 2027-01-01}]",
+            "exceptions.0.nam: there is no such key; did you mean name? The keys here are rule, name",
+        ),
+        (
+            "exceptions: [{rule: failed, account: 123456789012, reason: b, until: 2027-01-01}]",
+            "exceptions.0.account: YAML reads 123456789012 as a number",
+        ),
+        (
+            "exceptions: [{rule: failed, tag: {A: x, B: y}, reason: b, until: 2027-01-01}]",
+            "exceptions.0.tag: give one tag and its value",
+        ),
     ],
 )
 def test_every_mistake_in_the_file_is_one_sentence(text: str, said: str) -> None:
@@ -254,8 +306,60 @@ def test_every_mistake_in_the_file_is_one_sentence(text: str, said: str) -> None
 
 def test_every_key_of_the_settings_is_explained_where_the_defaults_are() -> None:
     text = (Path(__file__).parents[2] / "sql" / "rules.yaml").read_text()
-    for key in (*rules.RulesFile.model_fields, *rules.RuleKeys.model_fields):
+    models = (rules.RulesFile, rules.RuleKeys, ExceptionKeys, WorkingHoursKeys)
+    optional = {"account", "region", "tag"}
+    for key in {f.alias or name for model in models for name, f in model.model_fields.items()} - optional:
         assert f"{key}:" in text, key
+
+
+def test_an_exception_is_no_pass_and_its_finding_comes_back_when_its_time_is_over(home: Warehouse) -> None:
+    tags = {"golden-1": {"Stage": "prod-eu"}, "golden-2": {"stage": "test"}, "other": {}}
+    looks = [builder(name, IamRoleArn="arn:r", EnableDefaultInternetAccess=False) for name in tags]
+    replay.replay(home, NOON, {"us-east-1": Look(looks, tags=tags)})
+    replay.replay(home, NOON + DAY, {"us-east-1": Look(looks)})  # Tags were not asked for: they are what they were.
+
+    def excepted(*exceptions: str, rule: str = "iam_role_attached") -> dict[str, str]:
+        lines = "".join(f"  - {{{text}}}\n" for text in exceptions)
+        Path("findings.yaml").write_text(f"exceptions:\n{lines}")
+        asked = f"select name, status, excepted_because from findings where rule = '{rule}'"
+        found = told(home, asked)
+        assert {because is not None for _, is_told, because in found if is_told == "excepted"} <= {True}
+        return {name: is_told for name, is_told, _ in found}
+
+    fail = dict.fromkeys(tags, "fail")
+    today = datetime.now(UTC).date()
+    rule, why = "rule: iam_role_attached", f"reason: it must, until: {today + DAY}"
+    assert excepted(f"{rule}, name: golden-*, {why}") == fail | {"golden-1": "excepted", "golden-2": "excepted"}
+    assert excepted(f"{rule}, name: 'golden-?', region: 'us-*', {why}")["golden-2"] == "excepted"
+    assert excepted(f"{rule}, name: golden, {why}") == fail
+    assert excepted(f"{rule}, name: golden-*, region: eu-*, {why}") == fail
+    assert excepted(f'{rule}, account: "{ACCOUNT}", {why}') == dict.fromkeys(tags, "excepted")
+    assert excepted(f"{rule}, tag: {{stage: prod*}}, {why}") == fail | {"golden-1": "excepted"}
+    assert excepted(f"{rule}, name: '*', reason: b, until: {today}")["other"] == "excepted"
+    assert excepted(f"{rule}, name: '*', reason: b, until: {today - DAY}") == fail
+    internet = f"rule: default_internet_access, name: '*', {why}"
+    assert set(excepted(internet, rule="default_internet_access").values()) == {"pass"}
+    assert excepted(
+        f"{rule}, name: '*', reason: old, until: {today}", f"{rule}, name: 'o*', reason: new, until: {today + DAY}"
+    )
+    assert told(home, "select distinct excepted_because from findings where status = 'excepted' order by 1") == [
+        ("new",),
+        ("old",),
+    ]
+    assert told(home, "select count(*) from findings where status = 'excepted' and excepted_until is null") == [(0,)]
+
+
+@pytest.mark.parametrize("glob", ["a^b", "a[b]", "a\\b", "a.b", "(a)", "a$", "*+?", "a|b"])
+def test_a_glob_takes_every_other_character_for_itself(glob: str, home: Warehouse) -> None:
+    replay.replay(home, NOON, {"us-east-1": Look([builder("a", IamRoleArn="x")], tags={"a": {"T": glob}})})
+    Path("findings.yaml").write_text(
+        json.dumps(
+            {"exceptions": [{"rule": "iam_role_attached", "tag": {"T": glob}, "reason": "b", "until": "@"}]}
+        ).replace('"@"', "2999-01-01")
+    )
+    assert status(home, "iam_role_attached")["a"][0] == "excepted"
+    replay.replay(home, NOON + DAY, {"us-east-1": Look([builder("a", IamRoleArn="x")], tags={"a": {"T": f"x{glob}"}})})
+    assert status(home, "iam_role_attached")["a"][0] == ("excepted" if glob.startswith("*") else "fail")
 
 
 def test_usage_counts_what_image_builders_use_now(home: Warehouse) -> None:
