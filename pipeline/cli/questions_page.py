@@ -25,10 +25,14 @@ _INTRODUCTION = """# Questions
 What people ask of the warehouse, each with its query and the answer of the sandbox's week, the seven days up to Monday
 2026-11-23. `image-builders query @NAME` asks yours; the queries are the files of [sql/questions](../sql/questions), and
 your own go into `./questions`, or where `IMAGE_BUILDERS_QUESTIONS` says. Long answers are cut here, and say so; the
-command prints all of them. What stands after a name is a parameter with its default.
+command prints all of them. What stands after a name is a parameter with its value; the default, where a week is enough.
 
-*At least* and *at most* are the bounds that the spacing of the looks leaves: daily looks say that a builder was running
-at three o'clock, not when it was started."""
+*At least* and *at most* are the bounds that the looks prove: daily looks say that a builder was running at three
+o'clock, not what it did at night. What is called *estimate* is most likely: where two looks saw it running, that it
+ran between them."""
+
+ASKED = {"saved-by-deleting": ["days=3"], "untouched": ["days=3"]}
+"""The values of questions whose defaults a week is too short for."""
 
 
 def questions_page(home: Warehouse) -> str:
@@ -36,8 +40,9 @@ def questions_page(home: Warehouse) -> str:
     saved = questions.questions()
     parts = [_INTRODUCTION]
     for name, question in saved.items():
-        answer = _cut(views.query(home, question.query, parameters=question.values()))
-        parameters = "".join(f" {p.name}={p.default}" for p in question.parameters)
+        answer = _cut(views.query(home, question.query, parameters=question.values(ASKED.get(name, []))))
+        shown = ASKED.get(name) or [f"{p.name}={p.default}" for p in question.parameters]
+        parameters = "".join(f" {value}" for value in shown)
         parts.append(
             f"## {question.text}\n\n`image-builders query @{name}{parameters}`\n\n```sql\n{question.query}\n```"
         )

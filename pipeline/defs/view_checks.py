@@ -3,6 +3,7 @@
 What fails warns, unless findings.yaml says otherwise.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,12 +48,16 @@ def build_view_checks(environment: Environment) -> list[dg.AssetChecksDefinition
         keys = sorted(context.selected_asset_check_keys, key=str)
         with fail_with_sentence(), views.connect(warehouse.open(), views.Settings.read(environment)) as connection:
             findings = _not_passed(connection) if any(key.name in rules_by_name for key in keys) else []
-            for key in keys:
-                if test := tests.get((key.asset_key.path[-1], key.name)):
-                    yield _data_test(connection, key, test, rules.checks)
-                else:
-                    rule = rules_by_name[key.name]
-                    yield _finding([row for row in findings if row["rule"] == rule.name], key, rule)
+            for asset, its_keys in itertools.groupby(keys, key=lambda key: key.asset_key.path[-1]):
+                # All tests of a view read the same rows: they are worked out once.
+                connection.execute(f"create temp table {asset} as from {asset}")
+                for key in its_keys:
+                    if test := tests.get((asset, key.name)):
+                        yield _data_test(connection, key, test, rules.checks)
+                    else:
+                        rule = rules_by_name[key.name]
+                        yield _finding([row for row in findings if row["rule"] == rule.name], key, rule)
+                connection.execute(f"drop table temp.{asset}")
 
     return [view_checks]
 

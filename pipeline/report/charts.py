@@ -49,13 +49,14 @@ def states_chart(series: Series) -> Chart | None:
 
 
 def cost_chart(series: Series) -> Chart | None:
-    """Bars of the least and the most cost, a bar a day; None without rows."""
+    """Bars of the most and the likely cost, a bar a day, with a line at the least; None without rows."""
     if not series.rows:
         return None
     base = alt.Chart(_data(series.rows)).encode(x=alt.X("yearmonthdate(day):T", title=None))
     most = base.mark_bar(opacity=0.35, color=_OTHER_COLOURS[0]).encode(y=alt.Y("usd_high:Q", title="US dollars"))
-    least = base.mark_bar(color=_OTHER_COLOURS[0]).encode(y=alt.Y("usd_low:Q", title="US dollars"))
-    return _drawn("cost", series, most + least)
+    likely = base.mark_bar(color=_OTHER_COLOURS[0]).encode(y=alt.Y("usd_estimate:Q", title="US dollars"))
+    least = base.mark_tick(color="#10214a", thickness=2).encode(y=alt.Y("usd_low:Q", title="US dollars"))
+    return _drawn("cost", series, most + likely + least)
 
 
 def _drawn(name: str, series: Series, chart: Any) -> Chart:

@@ -17,7 +17,7 @@ MOST_ROWS = 1000
 
 COST_DAYS = 30
 
-SHEETS = ("findings", "cost_by_account", "cost_by_owner", "changes", "coverage", "estate")
+SHEETS = ("findings", "running", "excepted", "cost_by_account", "cost_by_owner", "changes", "coverage", "estate")
 """The tables of the report, files of sql/report, in their order."""
 
 _DAYS = {
@@ -77,16 +77,25 @@ def is_number(value: Any) -> bool:
 def figures(connection: duckdb.DuckDBPyConnection, counts: Row) -> list[Figure]:
     """The figures at the head of the page. `counts` is the row of `figures.sql`."""
     cost = ask_one(connection, "cost")
-    usd = "not known" if cost["usd_high"] is None else f"${cost['usd_low']:,.2f} – ${cost['usd_high']:,.2f}"
-    unpriced = f"without {cost['unpriced']:,} that no price is known of" if cost["unpriced"] else "all priced"
+    usd, bounds = "not known", ""
+    if cost["usd_estimate"] is not None:
+        usd, bounds = f"${cost['usd_estimate']:,.2f}", f"${cost['usd_low'] or 0:,.2f} – ${cost['usd_high']:,.2f}; "
+    unpriced = "all priced"
+    if cost["unpriced"]:
+        unpriced = f"without {cost['unpriced']:,} builders, {cost['unpriced_hours']:,.0f} hours, of no known price"
     seen = f"{counts['targets_seen']:,} of {counts['targets']:,}"
     return [
         Figure("builders", "Image builders", f"{counts['builders']:,}"),
-        Figure("running", "Running", f"{counts['running']:,}", "in a state that is billed"),
+        Figure("running", "Running", f"{counts['running']:,}", f"{counts['billed']:,} in a state that is billed"),
         Figure("failing", "Findings", f"{counts['failing']:,}", f"{counts['failing_high']:,} of high severity"),
         Figure("unknown", "Unknown", f"{counts['unknown']:,}", "rules that AWS tells too little for"),
-        Figure("cost", f"Cost of {COST_DAYS} days", usd, unpriced),
-        Figure("hours", f"Hours of {COST_DAYS} days", f"{cost['hours_low']:,.0f} – {cost['hours_high']:,.0f}"),
+        Figure("cost", f"Cost of {COST_DAYS} days", usd, f"{bounds}{unpriced}"),
+        Figure(
+            "hours",
+            f"Hours of {COST_DAYS} days",
+            f"{cost['hours_estimate']:,.0f}",
+            f"{cost['hours_low']:,.0f} – {cost['hours_high']:,.0f}",
+        ),
         Figure("targets", "Targets seen", seen, "accounts and regions"),
     ]
 

@@ -19,6 +19,10 @@ PATTERNS = (
 that matches counts. Windows 10 and 11 are billed as BYOL."""
 
 
+BILLED_BY_SECOND = ("Amazon Linux", "RHEL", "Rocky Linux")
+"""Whose sessions AWS bills by the second; those of others by whole hours. Source: AppStream 2.0 Pricing, On-Demand."""
+
+
 def operating_system(text: str) -> str:
     """The name of an operating system, from AWS's word in price lists or in AppStream's API, or a user's.
 

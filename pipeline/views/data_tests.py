@@ -47,12 +47,14 @@ def _of_header(view: View) -> Iterator[DataTest]:
         return  # A table macro has no rows until it is called.
     key = ", ".join(view.key)
     yield DataTest(view.name, "unique_key", f"({key}) is unique.", repeated_keys(view.name, view.key))
-    for column in view.not_null:
+    if view.not_null:
+        which = " ".join(f"when {column} is null then '{column} is null'" for column in view.not_null)
         yield DataTest(
             view.name,
-            f"not_null_{column}",
-            f"{column} is never null.",
-            f"select {key}\nfrom {view.name}\nwhere {column} is null",
+            "not_null",
+            f"{', '.join(view.not_null)}: never null.",
+            f"select {key}, case {which} end as why\nfrom {view.name}\n"
+            f"where {' or '.join(f'{column} is null' for column in view.not_null)}",
         )
 
 

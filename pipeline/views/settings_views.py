@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.aws import service_model
 from pipeline.settings import Environment
-from pipeline.settings.operating_systems import PATTERNS
+from pipeline.settings.operating_systems import BILLED_BY_SECOND, PATTERNS
 from pipeline.settings.price_file import FilePrice, read_prices
 from pipeline.settings.rules import Rules, read_rules
 from pipeline.views.view import View
@@ -45,6 +46,22 @@ def settings_views(settings: Settings) -> Iterator[View]:
         [(r.name, r.title, r.severity, r.threshold, r.unit, r.source) for r in settings.rules.rules],
     )
     yield _values(
+        "finding_exceptions",
+        "Findings that somebody has accepted: of which rule and which image builders, why, and until when.",
+        "one row per exception; patterns are regular expressions, null for any.",
+        {
+            "rule": ("VARCHAR", "the rule's name"),
+            "name_pattern": ("VARCHAR", "for the name of the image builder"),
+            "account_pattern": ("VARCHAR", "for its AWS account"),
+            "region_pattern": ("VARCHAR", "for its AWS region"),
+            "tag_key": ("VARCHAR", "the key of a tag that it must have, in lower case"),
+            "tag_pattern": ("VARCHAR", "for that tag's value"),
+            "reason": ("VARCHAR", "why it is accepted"),
+            "until": ("DATE", "the last day, UTC, on which it counts"),
+        },
+        [tuple(vars(exception).values()) for exception in settings.rules.exceptions],
+    )
+    yield _values(
         "image_builder_states",
         "In which states AWS bills an image builder. A state that is not here is taken not to be billed.",
         "one row per state.",
@@ -75,8 +92,27 @@ def settings_views(settings: Settings) -> Iterator[View]:
             "rank": ("INTEGER", "which pattern counts, where several match: the lowest"),
             "pattern": ("VARCHAR", "a regular expression for the platform in lower case"),
             "operating_system": ("VARCHAR", "the operating system, as prices know it"),
+            "is_billed_by_second": ("BOOLEAN", "whether its sessions are billed by the second, not by whole hours"),
         },
-        [(rank, pattern, name) for rank, (pattern, name) in enumerate(PATTERNS)],
+        [(rank, pattern, name, name in BILLED_BY_SECOND) for rank, (pattern, name) in enumerate(PATTERNS)],
+    )
+    yield _values(
+        "close_looks",
+        "How close together two looks are that prove what lies between them.",
+        "one row per warehouse.",
+        {"seconds": ("BIGINT", "how far apart they are at most")},
+        [(round(settings.rules.proof_hours * 3600),)],
+    )
+    yield _values(
+        "working_hours",
+        "When people work: running outside of these hours is what stopping image builders would save.",
+        "one row per stretch of work and day of the week, as UTC has them.",
+        {
+            "weekday": ("INTEGER", "the day of the week, UTC: 0 is Monday, 6 is Sunday"),
+            "from_second": ("BIGINT", "the first second of the day in it"),
+            "to_second": ("BIGINT", "the first second of the day after it"),
+        },
+        settings.rules.working_hours,
     )
     yield _values(
         "price_file",
@@ -115,4 +151,4 @@ def _literal(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    return quoted(value) if isinstance(value, str) else repr(value)
+    return quoted(str(value)) if isinstance(value, str | datetime.date) else repr(value)

@@ -1,6 +1,6 @@
--- How long image builders were in one condition: what running_spans and the findings are made of. All states that
--- are billed are one condition, BILLED; any other state is one of its own. A look that failed ends no stretch, nor does
--- one that AWS left the image builder out of: it was seen again with the same created_time.
+-- How long image builders were in one condition, as the looks saw it: what running_spans is made of. All states that
+-- are billed are one condition, BILLED; any other state is one of its own. A stretch goes on where two looks saw the
+-- same, however far they are apart; what is proven of it are the pieces of image_builder_pieces.
 --
 -- Grain: one row per image builder and unbroken stretch of one condition, instance type, platform and volume size.
 -- Key: arn, first_seen_at
@@ -15,165 +15,129 @@
 --   volume_gb: its root volume in this stretch, in GB
 --   first_seen_at: when it was seen so first
 --   last_seen_at: when it was seen so last
+--   proven_since: since when looks that are close together saw it so, up to last_seen_at
+--   looks: how many looks saw it so
+--   looks_apart: how many hours the widest of the gaps between them has that are too wide to prove what lies between;
+--     null where there is none
 --   started_after: the latest moment at which it is known not to have been so: seen otherwise, not there, or not yet
 --     created; null where none is known
 --   ended_before: the earliest moment after it at which it is known not to have been so; null while the stretch is open
 --   is_open: whether nothing says that the stretch has ended
---   hours_low: the least it can have lasted: from first_seen_at to last_seen_at, to the second
+--   hours_low: the least that it was so in this stretch: between looks that are close together, to the second
+--   hours_estimate: what is most likely: from first_seen_at to last_seen_at, and half of the time in which it changed
+--     or went; all of the time since it was created, or since the first look at its target if that is later, and up to
+--     the newest look at its target while it is open
 --   hours_high: the most it can have lasted: from started_after to ended_before, or while it is open to the newest look
 --     at its target, however that went; null where started_after is
 
-with sightings as (
-    select
-        sightings.account_id,
-        sightings.region,
-        sightings.arn,
-        sightings.name,
-        case
-            when states.is_billed then 'BILLED'
-            else coalesce(sightings.state, 'UNKNOWN')
-        end as condition,
-        sightings.instance_type,
-        sightings.platform,
-        sightings.root_volume_config_volume_size_in_gb as volume_gb,
-        sightings.created_time,
-        sightings.observed_at,
-        sightings.complete_no,
-        sightings.completes_before,
-        sightings.previous_complete_at,
-        sightings.next_complete_at
-    from image_builder_sightings as sightings
-    left join image_builder_states as states
-        on sightings.state = states.state
-),
-
-marked as (
+with numbered as (
     select
         *,
-        lag(observed_at) over builder as previous_seen_at,
-        lag(next_complete_at) over builder as previous_next_complete_at,
-        lag(arn) over builder is null as is_first,
-        coalesce(completes_before > lag(complete_no) over builder, false)
-        and not coalesce(created_time = lag(created_time) over builder, false) as is_back,
-        coalesce(created_time <> lag(created_time) over builder, false) as is_recreated,
-        condition is distinct from lag(condition) over builder
-        or instance_type is distinct from lag(instance_type) over builder
-        or platform is distinct from lag(platform) over builder
-        or volume_gb is distinct from lag(volume_gb) over builder as is_changed,
-        lead(arn) over builder is null as is_last
-    from sightings
+        lag(condition) over builder as previous_condition,
+        lead(condition) over builder as next_condition,
+        sum(case when began = 'apart' then 0 else 1 end) over (
+            partition by arn
+            order by first_seen_at
+            rows between unbounded preceding and current row
+        ) as stretch
+    from image_builder_pieces
     window builder as (
         partition by arn
-        order by observed_at
+        order by first_seen_at
     )
 ),
 
--- The first sighting of every stretch, and the last of every builder.
-edges as (
+lengths as (
     select
         *,
-        is_first or is_back or is_recreated or is_changed as is_start
-    from marked
-    where is_first or is_back or is_recreated or is_changed or is_last
+        floor(epoch(last_seen_at)) - floor(epoch(first_seen_at)) as seconds,
+        floor(epoch(first_seen_at)) - floor(epoch(known_after)) as known_before,
+        floor(epoch(first_seen_at)) - floor(epoch(watched_since)) as watched_before,
+        floor(epoch(known_until)) - floor(epoch(last_seen_at)) as known_later,
+        floor(epoch(watched_until)) - floor(epoch(last_seen_at)) as watched_later
+    from numbered
 ),
 
-starts as (
+pieces as (
     select
         *,
-        lead(is_start) over builder as next_is_start,
-        lead(is_back) over builder as next_is_back,
-        lead(is_recreated) over builder as next_is_recreated,
-        lead(created_time) over builder as next_created_time,
-        lead(observed_at) over builder as next_observed_at,
-        lead(previous_seen_at) over builder as next_previous_seen_at,
-        lead(previous_next_complete_at) over builder as next_previous_next_complete_at,
-        lead(next_complete_at) over builder as next_next_complete_at,
+        case when began = 'apart' then cast(known_before as double) / 3600 end as apart,
+        -- How long it is likely to have been so before its first sighting, and after its last.
         case
-            when is_first or is_back then previous_complete_at
-            else previous_seen_at
-        end as previous_at
-    from edges
-    window builder as (
-        partition by arn
-        order by observed_at
-    )
+            when began = 'changed' and previous_condition = condition then 0
+            when known_after is null then cast(greatest(watched_before, 0) as double) / 2
+            when known_after < watched_since then greatest(watched_before, 0)
+            when is_since_created then known_before
+            else cast(known_before as double) / 2
+        end as seconds_before,
+        case
+            when ended is null then greatest(watched_later, 0)
+            when ended = 'changed' and next_condition = condition then known_later
+            else cast(known_later as double) / 2
+        end as seconds_after
+    from lengths
 ),
 
--- How far knowledge goes: a target that nobody looks at any more adds nothing to what it was known to have.
-newest as (
+spans as (
     select
         account_id,
         region,
-        max(observed_at) as look_at
-    from looks
+        arn,
+        name,
+        condition,
+        instance_type,
+        platform,
+        volume_gb,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at,
+        max(first_seen_at) as proven_since,
+        cast(sum(looks) as integer) as looks,
+        max(apart) as looks_apart,
+        max(case when began <> 'apart' then known_after end) as started_after,
+        max(case when ended is distinct from 'apart' then known_until end) as ended_before,
+        max(watched_until) as watched_until,
+        cast(sum(seconds) as double) as seconds_low,
+        max(case when began <> 'apart' then seconds_before end) as seconds_before,
+        max(case when ended is distinct from 'apart' then seconds_after end) as seconds_after
+    from pieces
     group by
         account_id,
-        region
-),
-
-bounds as (
-    select
-        *,
-        case
-            when next_is_start is null then observed_at
-            when not next_is_start then next_observed_at
-            else next_previous_seen_at
-        end as last_seen_at,
-        case
-            when not is_first and not is_back and not is_recreated then previous_seen_at
-            when previous_at is null or created_time > previous_at then created_time
-            else previous_at
-        end as known_after,
-        case
-            when next_is_start is null then next_complete_at
-            when not next_is_start then next_next_complete_at
-            when next_is_back then next_previous_next_complete_at
-            -- It ended when the next of its name was created, unless AWS's clock says that before we saw it last.
-            when next_is_recreated and next_created_time >= next_previous_seen_at
-                then least(next_created_time, next_observed_at)
-            else next_observed_at
-        end as ended_before
-    from starts
-    where is_start
-),
-
--- What AWS's clock says of its creation may be a little later than what ours says of its first sighting.
-spans as (
-    select
-        *,
-        case
-            when known_after > observed_at then observed_at
-            else known_after
-        end as started_after
-    from bounds
+        region,
+        arn,
+        name,
+        condition,
+        instance_type,
+        platform,
+        volume_gb,
+        stretch
 )
 
 select
-    spans.account_id,
-    spans.region,
-    spans.arn,
-    spans.name,
-    spans.condition,
-    spans.instance_type,
-    spans.platform,
-    spans.volume_gb,
-    spans.observed_at as first_seen_at,
-    spans.last_seen_at,
-    spans.started_after,
-    spans.ended_before,
-    spans.ended_before is null as is_open,
+    account_id,
+    region,
+    arn,
+    name,
+    condition,
+    instance_type,
+    platform,
+    volume_gb,
+    first_seen_at,
+    last_seen_at,
+    proven_since,
+    looks,
+    looks_apart,
+    started_after,
+    ended_before,
+    ended_before is null as is_open,
+    seconds_low / 3600 as hours_low,
     cast(
-        date_diff('second', date_trunc('second', spans.observed_at), date_trunc('second', spans.last_seen_at))
+        floor(epoch(last_seen_at)) - floor(epoch(first_seen_at))
+        + seconds_before
+        + seconds_after
         as double
-    ) / 3600 as hours_low,
+    ) / 3600 as hours_estimate,
     cast(
-        date_diff(
-            'second',
-            date_trunc('second', spans.started_after),
-            date_trunc('second', coalesce(spans.ended_before, greatest(newest.look_at, spans.last_seen_at)))
-        )
+        floor(epoch(coalesce(ended_before, greatest(watched_until, last_seen_at)))) - floor(epoch(started_after))
         as double
     ) / 3600 as hours_high
 from spans
-join newest
-    on spans.account_id = newest.account_id and spans.region = newest.region

@@ -4,11 +4,12 @@
 
 select
     coalesce(sum(hours_low), 0) as hours_low,
+    coalesce(sum(hours_estimate), 0) as hours_estimate,
     coalesce(sum(hours_high), 0) as hours_high,
-    sum(usd_low + coalesce(volume_usd_low, 0)) as usd_low,
-    sum(usd_high + coalesce(volume_usd_high, 0)) as usd_high,
-    count(distinct case
-        when not is_priced or (extra_volume_gb > 0 and usd_per_gb_month is null) then arn
-    end) as unpriced
-from running_cost
+    sum(usd_low) as usd_low,
+    sum(usd_estimate) as usd_estimate,
+    sum(usd_high) as usd_high,
+    coalesce(sum(unpriced_hours), 0) as unpriced_hours,
+    count(distinct case when unpriced_hours + unpriced_volume_hours > 0 then arn end) as unpriced
+from cost_by_day
 where cost_date > cast((select max(observed_at) from looks) as date) - $days

@@ -1,13 +1,15 @@
 -- Cost by day
 --
--- Instances and root volumes, at least (dark) and at most (light); what is unpriced is not in it.
+-- Instances and root volumes: at most (light), what is most likely (dark), at least (line); what is unpriced is not in
+-- it.
 
 select
     cost_date as day,
-    sum(usd_low + coalesce(volume_usd_low, 0)) as usd_low,
-    sum(usd_high + coalesce(volume_usd_high, 0)) as usd_high
-from running_cost
+    coalesce(sum(usd_low), 0) as usd_low,
+    coalesce(sum(usd_estimate), 0) as usd_estimate,
+    sum(usd_high) as usd_high
+from cost_by_day
 where cost_date > cast((select max(observed_at) from looks) as date) - $days
 group by cost_date
-having sum(usd_high + coalesce(volume_usd_high, 0)) is not null
+having sum(usd_high) is not null
 order by cost_date

@@ -11,6 +11,7 @@ select
     builders.instance_type,
     builders.platform,
     round(spans.hours_low, 1) as running_hours_low,
+    round(spans.hours_estimate, 1) as running_hours_estimate,
     round(spans.hours_high, 1) as running_hours_high,
     builders.created_time,
     builders.observed_at

@@ -137,6 +137,23 @@ def test_who_had_lost_the_tag_when_it_was_seen_last_has_no_owner(look: Looker) -
     assert told(look, OWNERS) == [("a", "cad")]
 
 
+def test_tags_that_were_told_and_then_not_asked_for_are_neither_lost_nor_revived(look: Looker) -> None:
+    look.publish()
+    look.sandbox.clock.set(NOON + DAY)
+    look.sandbox.appstream.estate.tags_by_arn = {target().arn("b"): {"Owner": "ann"}}  # type: ignore[attr-defined]
+    look.publish()
+    look.tags = False
+    look.sandbox.clock.set(NOON + DAY + timedelta(hours=1))
+    look.publish()  # A whole look of the same window, without tags.
+    assert told(look, "select tags_status from extracts order by window_start") == [("ok",), (None,)]
+    assert told(look, OWNERS) == [("b", "ann")]
+    anew = builder("b", CreatedTime=NOON.timestamp())
+    estate_of(look)["123456789012", "us-east-1"] = [builder("a"), anew]
+    look.publish()
+    newest = "select tag_value from image_builder_tags where snapshot_id = (select max(snapshot_id) from extracts)"
+    assert told(look, newest) == [], "it is another b"
+
+
 class AfterOneCall(set[str]):
     """What is refused: tags, once a hundred were told."""
 

@@ -91,8 +91,8 @@ def test_its_figures_are_those_of_sql(file: Path, week: Warehouse, open_page: Ca
         "running": str(f["running"]),
         "failing": str(f["failing"]),
         "unknown": str(f["unknown"]),
-        "cost": f"${c['usd_low']:,.2f} – ${c['usd_high']:,.2f}",
-        "hours": f"{c['hours_low']:,.0f} – {c['hours_high']:,.0f}",
+        "cost": f"${c['usd_estimate']:,.2f}",
+        "hours": f"{c['hours_estimate']:,.0f}",
         "targets": "3 of 3",
     }
     independent = "select count(*) as n from findings where status = 'fail'"
@@ -104,6 +104,13 @@ def test_its_tables_are_those_of_sql(sheet: str, file: Path, week: Warehouse, op
     page = open_page(file)
     _, _, sql = queries._file(sheet)
     answer = views.query(week, sql, parameters=queries._parameters(sheet))
+    if sheet == "excepted":
+        assert answer.num_rows == 0
+        assert (
+            page.locator("section", has_text="Findings that are accepted for now").locator("p").last.inner_text()
+            == "None."
+        )
+        return
     table = page.locator(f"table[data-sheet={sheet}]")
     assert table.get_attribute("data-total") == str(answer.num_rows)
     assert answer.num_rows > 0
@@ -139,9 +146,21 @@ def test_its_cost_is_that_of_instances_and_volumes(looker: Callable[..., Looker]
     look.publish()
     look.sandbox.clock.advance(timedelta(hours=24))
     look.publish()
-    assert ">$36.00 – $36.00<" in report.render(look.warehouse, views.Settings.read(settings_of())), (
+    assert ">$36.00<" in report.render(look.warehouse, views.Settings.read(settings_of())), (
         "24 hours at $1, and 730 GB for a thirtieth or so"
     )
+
+
+def test_what_is_accepted_is_told_with_its_reason(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a", IamRoleArn="arn:r"))
+    Path("findings.yaml").write_text(
+        "exceptions: [{rule: iam_role_attached, name: a, reason: it fetches licences, until: 2999-12-31}]\n"
+    )
+    look.publish()
+    page = report.render(look.warehouse, views.Settings.read(settings_of()))
+    assert 'data-sheet="excepted" data-total="1"' in page
+    assert ">it fetches licences<" in page
+    assert ">2999-12-31<" in page
 
 
 def test_its_tables_sort_up_and_down_with_what_is_empty_last(file: Path, open_page: Callable[..., Page]) -> None:

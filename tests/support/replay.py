@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -154,21 +154,31 @@ def _attributes(builder: Builder) -> Builder:
     return {name: value for name, value in builder.items() if name != "VpcConfig"}
 
 
+CLOSE = timedelta(hours=3)
+"""Two looks that are farther apart prove nothing of what lies between them."""
+
+
+def _without_contradicted(walk: Sequence[Seen]) -> list[Seen]:
+    """Without the looks that AWS left a builder out of: it was seen before and after with the same created_time."""
+    found = []
+    for now in walk:
+        around = [
+            next((s for s in walk if s.builder and s.at > now.at), None),
+            next((s for s in reversed(walk) if s.builder and s.at < now.at), None),
+        ]
+        if now.builder or None in around or len({s.builder["CreatedTime"] for s in around if s and s.builder}) > 1:
+            found.append(now)
+    return found
+
+
 def spans(name: str, looks: Sequence[tuple[datetime, Look]], end: datetime) -> list[tuple[Any, ...]]:
-    """(first_seen_at, last_seen_at, hours_low, hours_high) of each stretch of RUNNING, by a walk along the looks."""
+    """(first_seen_at, last_seen_at, looks, hours_low, hours_high) of each stretch of RUNNING, by a walk along the
+    looks.
+    """
     found: list[dict[str, Any]] = []
     before: Seen | None = None
     is_open = False
-    walk = seen(name, looks)
-    there = [s for s in walk if s.builder]
-    for now in walk:
-        if now.builder is None:
-            around = [
-                next((s for s in there if s.at > now.at), None),
-                next((s for s in reversed(there) if s.at < now.at), None),
-            ]
-            if None not in around and len({s.builder["CreatedTime"] for s in around if s and s.builder}) == 1:
-                continue  # Seen before and after with the same created_time, it was there: AWS had left it out.
+    for now in _without_contradicted(seen(name, looks)):
         is_running = now.builder is not None and now.builder["State"] == "RUNNING"
         is_anew = bool(
             now.builder and before and before.builder and now.builder["CreatedTime"] != before.builder["CreatedTime"]
@@ -183,13 +193,77 @@ def spans(name: str, looks: Sequence[tuple[datetime, Look]], end: datetime) -> l
             is_new = before is None or before.builder is None or is_anew
             known = [created] if is_new else []
             known += [before.at] if before else []
-            found.append({"first": now.at, "after": min(max(known), now.at), "ended": None})
+            proven = timedelta()
+            found.append({"first": now.at, "after": min(max(known), now.at), "ended": None, "low": proven, "looks": 0})
             is_open = True
+        elif is_running and now.at - found[-1]["last"] <= CLOSE:
+            found[-1]["low"] += now.at - found[-1]["last"]
         if is_running:
             found[-1]["last"] = now.at
+            found[-1]["looks"] += 1
         before = now
     hour = timedelta(hours=1)
     return [
-        (f["first"], f["last"], (f["last"] - f["first"]) / hour, ((f["ended"] or end) - f["after"]) / hour)
-        for f in found
+        (f["first"], f["last"], f["looks"], f["low"] / hour, ((f["ended"] or end) - f["after"]) / hour) for f in found
     ]
+
+
+Likely = tuple[float, float]
+NEVER, FIRST_HALF, SECOND_HALF, ALWAYS = (0.0, 0.0), (0.0, 0.5), (0.5, 1.0), (0.0, 1.0)
+
+
+def hours(  # noqa: C901 - it is to be read beside the rules, case by case
+    name: str, looks: Sequence[tuple[datetime, Look]], end: datetime
+) -> dict[date, list[float]]:
+    """By UTC day: how long a builder ran, at least, as is likely and at most, in hours; days on which it cannot have
+    run are left out. Counted in steps of half an hour, so moments must be whole hours.
+    """
+    since = next((at for at, look in looks if look.builders is not None), end)
+    days: dict[date, list[float]] = {}
+
+    def count(begin: datetime, finish: datetime, proven: bool, likely: Likely, possible: bool) -> None:
+        at, length = begin, finish - begin
+        while at < finish:
+            day = days.setdefault(at.date(), [0.0, 0.0, 0.0])
+            is_likely = begin + length * likely[0] <= at < begin + length * likely[1]
+            for position, counts in enumerate((proven, is_likely, possible)):
+                day[position] += 0.5 * counts
+            at += timedelta(minutes=30)
+
+    walk = _without_contradicted(seen(name, looks))
+    before: Seen | None = None
+    last: Seen | None = None
+    for now in walk:
+        if now.builder is None:
+            if before and before.builder:
+                ran, close = _is_running(before), now.at - before.at <= CLOSE
+                count(before.at, now.at, False, FIRST_HALF if ran else NEVER, ran or not close)
+            before = now
+            continue
+        runs = _is_running(now)
+        created = datetime.fromtimestamp(now.builder["CreatedTime"], now.at.tzinfo)
+        is_anew = bool(before and before.builder and before.builder["CreatedTime"] != now.builder["CreatedTime"])
+        if before and before.builder and not is_anew:
+            ran, close = _is_running(before), now.at - before.at <= CLOSE
+            likely = {(True, True): ALWAYS, (True, False): FIRST_HALF, (False, True): SECOND_HALF}
+            count(before.at, now.at, ran and runs and close, likely.get((ran, runs), NEVER), ran or runs or not close)
+        else:
+            gone = before.at if before else since
+            if is_anew and before:
+                until = min(created, now.at) if created >= before.at else now.at
+                ran, close = _is_running(before), until - before.at <= CLOSE
+                count(before.at, until, False, FIRST_HALF if ran else NEVER, ran or not close)
+                gone = until
+            if not before or created > before.at:
+                count(max(min(created, now.at), gone), now.at, False, ALWAYS if runs else FIRST_HALF, True)
+            else:
+                count(gone, now.at, False, SECOND_HALF if runs else NEVER, True)
+        before = last = now
+    if last and last is before:
+        ran = _is_running(last)
+        count(last.at, end, False, ALWAYS if ran else NEVER, True)
+    return {day: numbers for day, numbers in days.items() if numbers[2] > 0}
+
+
+def _is_running(sighting: Seen) -> bool:
+    return sighting.builder is not None and sighting.builder["State"] == "RUNNING"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import views
@@ -201,7 +201,7 @@ def test_a_stretch_has_the_bounds_of_the_looks_around_it(home: Warehouse) -> Non
     )
     columns = "first_seen_at, last_seen_at, started_after, ended_before, is_open, hours_low, hours_high"
     assert told(home, f"select {columns} from running_spans order by first_seen_at") == [
-        (NOON + DAY, NOON + 3 * DAY, NOON, NOON + 4 * DAY, False, 48.0, 96.0),
+        (NOON + DAY, NOON + 3 * DAY, NOON, NOON + 4 * DAY, False, 0.0, 96.0),
         # Nobody has looked since; it may run to this day, as far as the warehouse knows.
         (NOON + 5 * DAY, NOON + 5 * DAY, NOON + 4 * DAY, None, True, 0.0, 48.0),
     ]
@@ -238,15 +238,17 @@ listing = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, one))
 look = st.one_of(st.none(), st.tuples(listing, st.sampled_from([True, True, False])))
 
 
-@given(looks=st.lists(look, min_size=1, max_size=7))
+@settings(max_examples=50)
+@given(looks=st.lists(st.tuples(look, st.sampled_from([1, 3, 4, 24])), min_size=1, max_size=7))
 def test_any_history_is_what_a_walk_along_its_looks_comes_to(
     looks: list[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     home = Warehouse(str(tmp_path_factory.mktemp("any")), grace=0.0)
     born = dict.fromkeys(NAMES, CREATED)
     done = []
-    for number, drawn in enumerate(looks):
-        at = NOON + number * DAY
+    at = NOON
+    for drawn, apart in looks:
+        at += apart * HOUR
         found = Look(None)
         if drawn:
             listed, complete = drawn
@@ -257,11 +259,12 @@ def test_any_history_is_what_a_walk_along_its_looks_comes_to(
                 for name, (state, _, subnets) in listed.items()
             ]
             found = Look(builders, complete)
-        replay.replay(home, at, {"us-east-1": found})
+        replay.replay(home, at, {"us-east-1": found}, "hourly")
         done.append((at, found))
     asked = {
         "image_builder_history": "version, state, valid_from, valid_to, last_seen_at, began, ended",
-        "running_spans": "first_seen_at, last_seen_at, hours_low, hours_high",
+        "running_spans": "first_seen_at, last_seen_at, looks, hours_low, hours_high",
+        "running_cost": "cost_date, hours_low, hours_estimate, hours_high",
         "image_builder_changes": "changed_at, changed_after, change, field, from_value, to_value",
     }
     with views.connect(home, names=asked) as connection:
@@ -272,6 +275,8 @@ def test_any_history_is_what_a_walk_along_its_looks_comes_to(
         told_of = {view: [row[1:] for row in found if row[0] == name] for view, found in rows.items()}
         assert sorted(told_of["image_builder_history"]) == replay.history(name, done)
         assert sorted(told_of["running_spans"]) == replay.spans(name, done, done[-1][0])
+        ran = {day: list(numbers) for day, *numbers in told_of["running_cost"] if numbers[2]}
+        assert ran == replay.hours(name, done, done[-1][0])
         assert sorted(told_of["image_builder_changes"], key=repr) == sorted(replay.changes(name, done), key=repr)
 
 
@@ -402,5 +407,5 @@ def test_a_target_that_is_no_longer_looked_at_runs_up_no_hours(home: Warehouse) 
     assert told(home, "select is_open, hours_low, hours_high from running_spans where name = 'z'") == [
         (True, 0.0, None)
     ]
-    assert told(home, "from running_cost where name = 'z'") == []
+    assert told(home, "select hours_high, billed_hours_low from running_cost where name = 'z'") == [(0.0, 1.0)]
     assert told(home, "select count(*) from running_cost where name = 'a'") == [(6,)]
