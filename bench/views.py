@@ -26,7 +26,7 @@ WANTED, WANTED_CURRENT = 2.0, 0.1
 WANTED_OF = {"running_spans": 3.0, "running_cost": 5.0}
 """Of these, the question by hand is a smaller one: it knows of no absences, interfaces, billed hours or owners."""
 
-_CONSTANT = ("snapshot_id", "account_id", "region", "arn", "name", "observed_at")
+_CONSTANT = ("snapshot_id", "account_id", "region", "arn", "name", "observed_at", "tags_observed_at")
 _FIELDS = [c.name for c in contract.IMAGE_BUILDERS.columns if c.name not in _CONSTANT]
 _CHANGED = " or ".join(f"{name} is distinct from lag({name}) over w" for name in _FIELDS)
 

@@ -62,13 +62,17 @@ with moments as (
             as bigint
         ) as known_from,
         cast(floor(epoch(greatest(coalesce(known_until, watched_until), last_seen_at))) as bigint) as known_to,
-        coalesce(ended in ('changed', 'apart'), false) as is_seen_after,
-        coalesce(ended in ('changed', 'apart') and lead(condition) over builder = 'BILLED', false) as is_billed_after,
+        -- One that was created anew at a moment that AWS tells ended then; else it went on until it was seen next.
+        coalesce(lead(first_seen_at) over builder = known_until, false) as is_seen_after,
+        coalesce(lead(first_seen_at) over builder = known_until and lead(condition) over builder = 'BILLED', false)
+            as is_billed_after,
+        lead(began) over builder = 'changed' as is_same_after,
         lead(is_apart) over builder as is_next_apart,
         close_looks.seconds as close_seconds,
         lead(instance_type) over builder as next_instance_type,
         lead(platform) over builder as next_platform,
-        coalesce(lag(condition) over builder = 'BILLED', false) and began in ('changed', 'apart') as is_billed_before,
+        coalesce(lag(condition) over builder = 'BILLED' and lag(known_until) over builder = first_seen_at, false)
+            as is_billed_before,
         instance_type is not distinct from lag(instance_type) over builder
         and platform is not distinct from lag(platform) over builder as is_kind_before,
         began = 'changed' and not is_apart as is_close_before
@@ -100,7 +104,7 @@ followed as (
     select
         *,
         -- Between two looks that are close together, where only the volume was told otherwise, it is billed on.
-        is_billed and is_billed_after and is_kind_after and not is_apart_after as is_billed_on,
+        is_billed and is_billed_after and is_kind_after and is_same_after and not is_apart_after as is_billed_on,
         is_billed and is_billed_before and is_kind_before and is_close_before as is_billed_since
     from pieces
 )
@@ -140,7 +144,10 @@ select
     end as high_to,
     case
         when is_billed
-            then (is_billed_before and not is_kind_before) or (is_beginning and not is_known_before)
+            then case
+                when is_billed_before then not is_kind_before
+                else is_beginning and not is_known_before
+            end
         else is_billed_after
     end as is_session_start,
     is_billed and not (is_billed_after and is_kind_after) as is_session_end,

@@ -243,14 +243,20 @@ def hours(  # noqa: C901 - it is to be read beside the rules, case by case
         runs = _is_running(now)
         created = datetime.fromtimestamp(now.builder["CreatedTime"], now.at.tzinfo)
         is_anew = bool(before and before.builder and before.builder["CreatedTime"] != now.builder["CreatedTime"])
-        if before and before.builder and not is_anew:
+        if before and before.builder and (not is_anew or created < before.at):
             ran, close = _is_running(before), now.at - before.at <= CLOSE
             likely = {(True, True): ALWAYS, (True, False): FIRST_HALF, (False, True): SECOND_HALF}
-            count(before.at, now.at, ran and runs and close, likely.get((ran, runs), NEVER), ran or runs or not close)
+            count(
+                before.at,
+                now.at,
+                ran and runs and close and not is_anew,
+                likely.get((ran, runs), NEVER),
+                ran or runs or not close,
+            )
         else:
             gone = before.at if before else since
             if is_anew and before:
-                until = min(created, now.at) if created >= before.at else now.at
+                until = min(created, now.at)
                 ran, close = _is_running(before), until - before.at <= CLOSE
                 count(before.at, until, False, FIRST_HALF if ran else NEVER, ran or not close)
                 gone = until
