@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What `make run` and `make dev` need; the others add to it.
-RUN := dagster,sandbox,report
+RUN := dagster,sandbox,report,excel,shell
 # Tests that run at once; each has folders, ports and servers of its own.
 WORKERS ?= 2
 
@@ -46,9 +46,11 @@ run: .venv/run ## The whole job on a sandbox: a week of snapshots, then question
 	@$(BIN)/image-builders demo
 
 test: .venv/test system ## All tests
+	@echo "All tests, some twelve minutes on two cores; 'make quick' leaves out the slow ones."
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 quick: .venv/dev ## The tests without browsers, brokers, Spark, whole jobs and crash matrices
+	@echo "The quick tests, some three minutes on two cores."
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' --hypothesis-profile quick
 
 # Redis for the tests of Celery, Chromium for those of the report, Java for those of Spark.

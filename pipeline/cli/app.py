@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from pipeline import __version__
-from pipeline.cli import query, sandbox, snapshot, targets
+from pipeline.cli import explore, query, sandbox, snapshot, targets
 from pipeline.errors import ImageBuildersError
 
 INTERRUPTED = 130
@@ -98,7 +98,7 @@ def main() -> None:
 for _command in (
     *(snapshot.snapshot, snapshot.prices),
     *(targets.targets, targets.doctor),
-    *(query.query, query.report, query.sql),
+    *(query.query, explore.open_views, explore.report, explore.sql),
     *(sandbox.demo, sandbox.sandbox),
 ):
     main.add_command(_command)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pipeline import views
 from pipeline.cli import printing
+from pipeline.cli.progress import waiting
 from pipeline.definitions import build_definitions
 from pipeline.defs.process import working_directory
 from pipeline.defs.resources import ClockResource, WarehouseResource
@@ -65,7 +66,10 @@ def run_demo(environment: Environment, days: int, echo: Callable[[str], None]) -
     saved = questions()
     for name in QUESTIONS:
         asked = saved[name]
-        answer = printing.as_text(views.query(warehouse, asked.query, settings))
+        with waiting("Asking"):
+            answer = printing.fitted(
+                views.query(warehouse, asked.query, settings), printing.NULL, f"query @{name} --wide shows all", 4
+            )
         echo(f"\n{asked.text}\n\n{_indented(asked.query)}\n\n{_indented(answer)}")
     place = _as_short_as_possible(Path(environment.warehouse))
     command = _as_short_as_possible(Path(sys.argv[0]), otherwise=Path(sys.argv[0]).name)
@@ -105,7 +109,8 @@ def fill(
             sandbox.appstream.faults[:] = _faults(day)
             key = Window.at("daily", clock.now()).key
             # The views, their checks and the report cover all days, so only the last run makes them.
-            outcome = run(definitions, environment, key, {"regions": list(REGIONS)}, only_tables=day > 0)
+            with waiting(f"{key}: {'a snapshot' if day else 'a snapshot, all views, their checks and the report'}"):
+                outcome = run(definitions, environment, key, {"regions": list(REGIONS)}, only_tables=day > 0)
             echo(f"  {key}  {_summary(Warehouse(location), outcome.snapshot_id)}")
     return Warehouse(location)
 

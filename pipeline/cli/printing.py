@@ -1,32 +1,103 @@
-"""Prints Arrow tables: as a table in the terminal, CSV or JSON."""
+"""Where an answer goes: to the terminal, a pipe or a file, in the format that was asked for."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Sequence
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from pipeline.cli import fitting, formats
+from pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+WIDE = "--wide shows all"
+NULL = "NULL"
 
-def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str | None]], output_format: str) -> None:
-    """Prints rows of text. A table leaves out columns that are null in every row."""
-    import pyarrow as pa
+_TEXT: dict[str, Callable[[pa.Table], str]] = {
+    "csv": formats.as_csv,
+    "json": formats.as_json,
+    "markdown": formats.as_markdown,
+}
+_BYTES: dict[str, Callable[[pa.Table], bytes]] = {"xlsx": formats.as_excel, "parquet": formats.as_parquet}
+FORMATS = ("table", *_TEXT, *_BYTES)
+_SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".xlsx": "xlsx", ".parquet": "parquet"}
 
-    shown = [n for n, _ in enumerate(columns) if output_format != "table" or any(row[n] is not None for row in rows)]
-    print_table(pa.table({columns[n]: pa.array([row[n] for row in rows], pa.string()) for n in shown}), output_format)
+
+@dataclass(frozen=True)
+class Output:
+    """How an answer was asked for: its format, None where the file's name or the terminal decides; the file, None for
+    standard output; whether a terminal shows all of it.
+    """
+
+    asked: str | None = None
+    path: str | None = None
+    wide: bool = False
+
+    @property
+    def format(self) -> str:
+        """One of FORMATS."""
+        return self.asked or _SUFFIXES.get(Path(self.path or "").suffix.lower(), "table")
+
+    def require_possible(self) -> None:
+        """Raises ConfigurationError where the answer could not be written, before it is worked out."""
+        if self.path is None and self.format in _BYTES:
+            raise ConfigurationError(f"--format {self.format} is no text: name a file with --output.")
+        if self.path is not None and not Path(self.path).absolute().parent.is_dir():
+            raise ConfigurationError(f"{self.path} cannot be written: there is no such folder.")
+
+    def print_rows(self, columns: Sequence[str], rows: Sequence[Sequence[str | None]], folds: bool = False) -> None:
+        """Prints rows of text. A table leaves out columns that are null in every row; with `folds`, sentences in the
+        last column fold at words in a terminal, and nothing is cut.
+        """
+        import pyarrow as pa
+
+        is_table = self.format == "table"
+        shown = [n for n, _ in enumerate(columns) if not is_table or any(row[n] is not None for row in rows)]
+        table = pa.table({columns[n]: pa.array([row[n] for row in rows], pa.string()) for n in shown})
+        if is_table and folds and self.path is None and sys.stdout.isatty():
+            click.echo(fitting.folded(table, shutil.get_terminal_size().columns))
+        else:
+            self.print(table, null="")
+
+    def print_text(self, text: str) -> None:
+        """Prints or writes a text."""
+        if self.path is None:
+            click.echo(text)
+        else:
+            write(Path(self.path), f"{text}\n".encode())
+
+    def print(self, answer: pa.Table, null: str = NULL) -> None:
+        """Prints or writes an Arrow table; `null` stands for nulls in a table."""
+        answer = distinct(answer)
+        if self.path is not None:
+            content = self._content(answer, null)
+            write(Path(self.path), content if isinstance(content, bytes) else content.encode())
+            rows = f"{answer.num_rows:,} row{'' if answer.num_rows == 1 else 's'}"
+            click.echo(f"Wrote {rows} to {self.path}", err=True)
+            return
+        if self.format == "table" and not self.wide and sys.stdout.isatty():
+            click.echo(fitted(answer, null, WIDE))
+        else:
+            click.echo(self._content(answer, null), nl=False)
+
+    def _content(self, answer: pa.Table, null: str) -> str | bytes:
+        if self.format == "table":
+            return fitting.as_text(answer, null=null) + "\n"
+        return _BYTES[self.format](answer) if self.format in _BYTES else _TEXT[self.format](answer)
 
 
-def print_table(answer: pa.Table, output_format: str) -> None:
-    """Prints an Arrow table as `table`, `csv` or `json`."""
-    formatters = {"table": as_text, "csv": as_csv, "json": as_json}
-    click.echo(formatters[output_format](distinct(answer)))
+def fitted(answer: pa.Table, null: str = "", more: str = "", indent: int = 0) -> str:
+    """The answer as a table: what fits in a terminal, less an indent; all elsewhere. `more` says how to see all."""
+    columns, lines = shutil.get_terminal_size()
+    return fitting.as_text(answer, fitting.Size(columns - indent, lines) if sys.stdout.isatty() else None, null, more)
 
 
 def distinct(table: pa.Table) -> pa.Table:
@@ -41,61 +112,15 @@ def distinct(table: pa.Table) -> pa.Table:
     return table.rename_columns(names)
 
 
-def as_text(table: pa.Table) -> str:
-    """A table to read: numbers right-aligned, moments to the second in UTC, nulls empty.
-
-    In a terminal, long texts fold; in a file or a pipe every row is one line.
-    """
-    import pyarrow as pa
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    sheet = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for field in table.schema:
-        is_number = (
-            pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        )
-        sheet.add_column(Text(field.name), justify="right" if is_number else "left", overflow="fold")
-    for row in table.to_pylist():
-        sheet.add_row(*(Text(_cell(value)) for value in row.values()))
-    if not console.is_terminal:
-        console = Console(width=100_000)
-    with console.capture() as capture:
-        console.print(sheet)
-    lines = (line.rstrip() for line in capture.get().splitlines())
-    count = f"({table.num_rows:,} row{'' if table.num_rows == 1 else 's'})"
-    return "\n".join([*lines, count]) if table.num_columns else "Done."
-
-
-def as_csv(table: pa.Table) -> str:
-    """RFC 4180, with a header; nulls are empty, moments ISO 8601."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(table.column_names)
-    writer.writerows([_plain(value) for value in row.values()] for row in table.to_pylist())
-    return out.getvalue().removesuffix("\r\n")
-
-
-def as_json(table: pa.Table) -> str:
-    """A list of objects; moments are ISO 8601."""
-    return json.dumps(table.to_pylist(), default=_plain, ensure_ascii=False, indent=1)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    if isinstance(value, bool):
-        return str(value).lower()
-    # Text from a server must neither break a line nor control the terminal.
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+def write(path: Path, content: bytes) -> None:
+    """Writes beside the file's place and swaps it in, so that nobody reads half of it. Raises ConfigurationError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)  # A pipe or a terminal is written to, not replaced.
+            return
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,14 +1,32 @@
-"""The progress of a sweep, in the terminal."""
+"""What is going on, told on standard error while somebody waits; nothing where that is no terminal."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from pipeline.extract.sweep import Progress
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """A spinner with what is done, until it is done."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with _own_terminal() as terminal, Console(file=terminal).status(f"{what} …"):
+        yield
+
+
+def _own_terminal() -> TextIO:
+    """Standard error, kept open: Dagster replaces it by a pipe while a step runs."""
+    return os.fdopen(os.dup(sys.stderr.fileno()), "w")
 
 
 class ProgressBar:
@@ -18,8 +36,7 @@ class ProgressBar:
         self._bar: Any = None
         if not sys.stderr.isatty():
             return lambda progress: None
-        # Dagster replaces standard error by a pipe while a step runs, so the terminal is kept open here.
-        self._terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w")
+        self._terminal = _own_terminal()
         return self._report
 
     def _report(self, progress: Progress) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from pipeline import views
-from pipeline.cli import demo, printing
+from pipeline.cli import demo, fitting, printing
 from pipeline.settings import Environment
 from pipeline.views import questions
 from pipeline.warehouse import Warehouse
@@ -52,7 +52,9 @@ def questions_page(home: Warehouse) -> str:
 
 def _cut(answer: pa.Table) -> str:
     more = answer.num_rows - ROWS
-    return printing.as_text(answer.slice(0, ROWS)) + (f"\n… and {more} more rows" if more > 0 else "")
+    return fitting.as_text(answer.slice(0, ROWS), null=printing.NULL) + (
+        f"\n… and {more} more rows" if more > 0 else ""
+    )
 
 
 def fill(location: str) -> Warehouse:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -57,6 +58,7 @@ def sandbox(port: int, command: Sequence[str]) -> None:
         for name, value in server.environment.items():
             click.echo(f"export {name}={value}")
         sys.stdout.flush()
+        click.echo(f"An AWS on loopback at {server.url}, until Ctrl-C.", err=True)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
             server.wait()
@@ -76,6 +78,7 @@ def _run_beside(server: Sandbox, command: Sequence[str]) -> int:
         process = subprocess.Popen(command)
     except OSError as error:
         raise ConfigurationError(f"The command {command[0]} cannot be run: {error.strerror}.") from error
+    click.echo(f"An AWS on loopback at {server.url}, while {Path(command[0]).name} runs.", err=True)
     # SIGTERM interrupts the command as Ctrl-C would, and this process waits until it has cleaned up.
     signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
     while True:

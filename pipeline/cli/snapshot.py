@@ -17,6 +17,7 @@ from pipeline.cli import options
 from pipeline.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
+    from pipeline.defs.runs import Outcome
     from pipeline.extract.sweep import Progress
     from pipeline.settings import Environment
 
@@ -79,7 +80,7 @@ def snapshot(
         outcome = run(definitions, environment, window.key, config, only_tables=True)
     for remark in outcome.remarks:
         click.echo(remark, err=True)
-    _print_snapshot(environment, outcome.snapshot_id)
+    _print_snapshot(environment, outcome)
     if outcome.afterwards:
         click.echo(outcome.afterwards, err=True)
     if outcome.not_seen:
@@ -126,12 +127,12 @@ def _print_what_prices_leave_out(environment: Environment, unplaced: list[dict[s
     without = views.query(home, sql_query("cli", "without_price"), views.Settings.read(environment))
     if without.num_rows:
         click.echo("\nNo price fits these image builders; prices.csv takes prices of your own:\n")
-        click.echo(printing.as_text(without))
+        click.echo(printing.fitted(without))
     else:
         click.echo("Every image builder that is there has a price.")
 
 
-def _print_snapshot(environment: Environment, snapshot_id: str) -> None:
+def _print_snapshot(environment: Environment, outcome: Outcome) -> None:
     import pyarrow.compute as pc
 
     from pipeline import views
@@ -144,8 +145,11 @@ def _print_snapshot(environment: Environment, snapshot_id: str) -> None:
         warehouse,
         sql_query("cli", "snapshot"),
         views.Settings.read(environment),
-        {"snapshot_id": snapshot_id},
+        {"snapshot_id": outcome.snapshot_id},
     )
+    if not rows.num_rows:
+        _print_replaced(outcome)
+        return
     if rows.num_rows > MANY:
         # Of a large organization, only the sum of the targets that were seen.
         seen = rows.filter(pc.and_(pc.equal(rows["status"], "ok"), pc.is_null(rows["later_status"])))
@@ -153,8 +157,23 @@ def _print_snapshot(environment: Environment, snapshot_id: str) -> None:
         click.echo(f"{seen.num_rows:,} targets seen, {pc.sum(seen['builders']).as_py() or 0:,} image builders")
     always = {"account_id", "region", "status", "complete", "builders", "pages"}
     shown = [n for n in rows.column_names if n in always or any(v not in (None, 0) for v in rows[n].to_pylist())]
-    click.echo(printing.as_text(rows.select(shown)))
-    click.echo(f"Committed snapshot {snapshot_id} to {warehouse.location}")
+    click.echo(printing.fitted(rows.select(shown)))
+    click.echo(f"Committed snapshot {outcome.snapshot_id} to {warehouse.location}")
+
+
+def _print_replaced(outcome: Outcome) -> None:
+    """What a snapshot saw that a later run of its window has replaced before it could be asked."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    with console.capture() as capture:
+        console.print(Markdown(outcome.coverage))
+    click.echo(capture.get().strip())
+    click.echo(
+        f"Committed snapshot {outcome.snapshot_id}; a later run of its window has replaced it since, and the newest "
+        "holds what either saw."
+    )
 
 
 def _terminal_progress(report: Callable[[Progress], None]) -> Any:

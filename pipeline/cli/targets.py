@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import print_rows
+from pipeline.cli.printing import Output
 from pipeline.cli.progress import ProgressBar
 from pipeline.cli.snapshot import SOME_NOT_SEEN
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.regions
-@options.output_format
-def targets(regions: Sequence[str], output_format: str) -> None:
+@options.output
+def targets(regions: Sequence[str], output: Output) -> None:
     """List what a snapshot would look at: every account and region, and the role that is assumed for it."""
     _, plan = _plan(regions)
     columns = ("account_id", "account_name", "region", "partition", "role")
@@ -29,14 +29,14 @@ def targets(regions: Sequence[str], output_format: str) -> None:
         (t.account_id, t.account_name, t.region, t.partition, " → ".join(r.arn for r in t.roles) or None)
         for t in plan.targets
     ]
-    print_rows(columns, rows, output_format)
+    output.print_rows(columns, rows)
     _print_remarks(plan)
 
 
 @click.command()
 @options.regions
-@options.output_format
-def doctor(regions: Sequence[str], output_format: str) -> None:
+@options.output
+def doctor(regions: Sequence[str], output: Output) -> None:
     """Check every target: list one image builder in each, and show the identity used. Writes nothing.
 
     \b
@@ -65,7 +65,7 @@ def doctor(regions: Sequence[str], output_format: str) -> None:
         )
         for f in findings
     ]
-    print_rows(columns, rows, output_format)
+    output.print_rows(columns, rows)
     _print_remarks(plan)
     if location := _object_store():
         click.echo(f"The warehouse {location} is experimental: {EXPERIMENTAL}", err=True)

@@ -30,6 +30,8 @@ class Outcome:
     """Sentences on accounts that were left out, or of which regions were tried that they may not have."""
     afterwards: str | None = None
     """What failed after the commit: the views, or a check."""
+    coverage: str = ""
+    """How the look at each target went, as a table in Markdown: for who finds the snapshot replaced already."""
 
 
 class RunFailedError(ImageBuildersError):
@@ -107,7 +109,14 @@ def run(
         if e.event_type == dg.DagsterEventType.ASSET_OBSERVATION
     ]
     remarks = tuple(remark for remarks in observed for remark in remarks)
-    return Outcome(metadata["snapshot_id"], metadata["targets"], metadata["targets_not_seen"], remarks, afterwards)
+    return Outcome(
+        metadata["snapshot_id"],
+        metadata["targets"],
+        metadata["targets_not_seen"],
+        remarks,
+        afterwards,
+        metadata["coverage"],
+    )
 
 
 def _failed(failures: list[Any]) -> RunFailedError:

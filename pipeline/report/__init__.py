@@ -3,6 +3,6 @@
 Not here: the views that are asked (`views`), the command line's output (`cli`).
 """
 
-from pipeline.report.page import FILE, keep, render, write
+from pipeline.report.page import FILE, keep, render
 
-__all__ = ["FILE", "keep", "render", "write"]
+__all__ = ["FILE", "keep", "render"]

@@ -5,15 +5,13 @@ What it says is `queries`' subject, its pictures are `charts`'; how it looks is 
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from pipeline import __version__, views
-from pipeline.errors import ConfigurationError, WarehouseError, missing_extra
+from pipeline.errors import WarehouseError, missing_extra
 from pipeline.report import queries
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.scan import first_words, retry_missing_file
@@ -35,17 +33,6 @@ def render(warehouse: Warehouse, settings: views.Settings | None = None) -> str:
     except duckdb.Error as error:
         reason = first_words(error)
         raise WarehouseError(f"The warehouse {warehouse.location} cannot be read: {reason}.") from error
-
-
-def write(path: Path, page: str) -> None:
-    """Writes the page to a file, whole or not at all. Raises ConfigurationError where that is not possible."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.write_text(page, encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise ConfigurationError(f"The report {path} cannot be written: {error.strerror}.") from error
 
 
 def keep(warehouse: Warehouse, settings: views.Settings | None = None) -> str:

@@ -111,6 +111,21 @@ def query(
         raise QueryError(f"{first_words(error)}.") from error
 
 
+def column_types(view: View, settings: Settings | None = None) -> dict[str, str]:
+    """DuckDB's type of each column of a view, in lower case; it needs no warehouse."""
+    views = catalogue(settings)
+    views = {name: views[name] for name in with_sources(views, [view.name])}
+    with duckdb.connect() as connection:
+        connection.execute(f"create schema {RAW}")
+        for name in {table for each in views.values() for table in reads_of(each).raw_tables}:
+            connection.execute(f"create view {RAW}.{name} as {empty_scan(name)}")
+        for each in in_order(views):
+            _create_view(connection, each)
+        called = f"{view.name}({', '.join('null' for _ in view.parameters)})" if view.parameters else view.name
+        rows = connection.sql(f"describe from {called}").fetchall()
+    return {row[0]: row[1].lower() for row in rows}
+
+
 def create(
     connection: duckdb.DuckDBPyConnection,
     warehouse: Warehouse,
@@ -134,11 +149,8 @@ def create(
     for name in scans:
         connection.execute(f"create view {RAW}.{name} as {empty_scan(name)}")
     for view in in_order(views):
-        if view.parameters:
-            connection.execute(f"create macro {view.name}({', '.join(view.parameters)}) as table {view.query}")
-            continue
-        connection.execute(f"create view {view.name} as {view.query}")
-        if names is None:
+        _create_view(connection, view)
+        if names is None and not view.parameters:
             _comment(connection, view)
     for name, scan in scans.items():
         connection.execute(f"create or replace view {RAW}.{name} as {scan}")
@@ -146,6 +158,13 @@ def create(
         location, version = map(quoted, _about(warehouse, settings))
         connection.execute(f"create view {RAW}.about as select {location} as warehouse, {version} as views")
     connection.commit()
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, view: View) -> None:
+    if view.parameters:
+        connection.execute(f"create macro {view.name}({', '.join(view.parameters)}) as table {view.query}")
+    else:
+        connection.execute(f"create view {view.name} as {view.query}")
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, view: View) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pipeline.errors import ConfigurationError, did_you_mean
 from pipeline.settings.files import NO_FILE, SettingsFile
+from pipeline.views.dependencies import reads
 from pipeline.views.sql_files import comment_and_query, sql_files
+from pipeline.views.view import View
+
+_TELLING = ("cost", "findings", "history", "usage", "current")
+"""The groups of views from what says most of a question's subject to what says least."""
 
 _PARAMETER = "-- Parameter:"
 _DECLARED = re.compile(r"-- Parameter: (?P<name>[a-z_]+) (?P<kind>text|number) = (?P<default>[^:]+): (?P<meaning>.+)")
@@ -61,6 +66,11 @@ class Question:
                 raise ConfigurationError(f"There is no parameter {name}; @{self.name} {takes}.")
         return {p.name: p.value(texts.get(p.name, p.default)) for p in self.parameters}
 
+    def subject(self, known: Mapping[str, View]) -> str:
+        """What it is about: of the groups of the views that it reads, the one that says most."""
+        groups = {known[name].group for name in reads(self.query).views if name in known}
+        return next((group for group in _TELLING if group in groups), _TELLING[-1])
+
     @property
     def described(self) -> str:
         """The question, with its parameters and their defaults."""
@@ -78,7 +88,7 @@ def questions(folder: SettingsFile = NO_FILE) -> dict[str, Question]:
         files |= {path.stem: path for path in sorted(folder.path.glob("*.sql"))}
     elif folder.variable:
         raise ConfigurationError(f"{folder.variable} names {folder.name}, which is no folder.")
-    return {name: _read(name, files[name]) for name in sorted(files)}
+    return {name: read(name, files[name]) for name in sorted(files)}
 
 
 def question(name: str, folder: SettingsFile = NO_FILE) -> Question:
@@ -90,29 +100,40 @@ def question(name: str, folder: SettingsFile = NO_FILE) -> Question:
     return known[name]
 
 
-def _read(name: str, path: Traversable | Path) -> Question:
+def read(name: str, path: Traversable | Path) -> Question:
+    """The question of a file. Raises ConfigurationError."""
     try:
         content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"The saved question {path} cannot be read: {error}.") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} cannot be read: it is no text in UTF-8.") from error
+    return parsed(name, content, f"the file {path}")
+
+
+def parsed(name: str, content: str, source: str) -> Question:
+    """The question of a text: its first comment, its parameters, its SQL. `source` is how messages call it.
+
+    Raises ConfigurationError for a text without SQL, and for a parameter that is not declared as it must be.
+    """
     query = comment_and_query(content)[1]
     head = content.rpartition(query)[0] if query else content
     text = comment_and_query("".join(line for line in head.splitlines(True) if not line.startswith(_PARAMETER)))[0]
     if not query:
-        raise ConfigurationError(f"The saved question {path} has no SQL in it.")
-    return Question(name, text, query, tuple(_parameters(head, path, query)))
+        raise ConfigurationError(f"There is no SQL in {source}.")
+    return Question(name, text, query, tuple(_parameters(head, source, query)))
 
 
-def _parameters(head: str, path: Traversable | Path, query: str) -> Iterator[Parameter]:
+def _parameters(head: str, source: str, query: str) -> Iterator[Parameter]:
     for line in head.splitlines():
         if not line.startswith(_PARAMETER):
             continue
         match = _DECLARED.fullmatch(line)
         if match is None or (match["kind"] == "number" and not _NUMBER.fullmatch(match["default"])):
             raise ConfigurationError(
-                f"The saved question {path}: '{line}' declares no parameter; write, for instance, "
+                f"In {source}, '{line}' declares no parameter; write, for instance, "
                 f"'{_PARAMETER} days number = 3: how many days back' or '… name text = a: whose'."
             )
         if not re.search(rf"\${match['name']}\b", query):
-            raise ConfigurationError(f"The saved question {path} declares {match['name']}, and its SQL has no such $.")
+            raise ConfigurationError(f"{match['name']} is declared in {source}, and the SQL there has no such $.")
         yield Parameter(match["name"], match["kind"], match["default"], match["meaning"])

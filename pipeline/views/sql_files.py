@@ -8,7 +8,10 @@ from importlib.resources.abc import Traversable
 from pipeline import sql_folder
 from pipeline.errors import ViewError
 
-GROUPS = ("current", "history", "cost", "findings", "usage", "internal")
+INTERNAL = "internal"
+"""The folder of what other views are made of."""
+
+GROUPS = ("current", "history", "cost", "findings", "usage", INTERNAL)
 """The folders of views, in the order in which they are listed. A view's folder is its group everywhere."""
 
 _FILE = re.compile(r"\A(?P<comment>(?:--[^\n]*\n)*)\s*(?P<query>.*?);?\s*\Z", re.DOTALL)

@@ -8,11 +8,11 @@ select
         when date_diff('hour', spans.proven_since, spans.last_seen_at) >= 5 * 24 then 'proven'
         else 'suspected'
     end as running,
+    round(sum(costs.usd_estimate), 2) as usd_estimate,
+    round(sum(costs.usd_high), 2) as usd_at_most,
     spans.looks,
     spans.looks_apart as hours_apart,
     round(spans.hours_estimate) as hours_estimate,
-    round(sum(costs.usd_estimate), 2) as usd_estimate,
-    round(sum(costs.usd_high), 2) as usd_at_most,
     round(sum(case when costs.is_priced then 0 else costs.hours_estimate end)) as unpriced_hours
 from running_spans as spans
 left join running_cost as costs

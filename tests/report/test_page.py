@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def file(week: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    report.write(path, report.render(week))
+    path.write_text(report.render(week))
     return path
 
 
@@ -230,7 +230,7 @@ def test_nothing_that_aws_says_becomes_markup(looker: Callable[..., Looker], ope
     look = looker(builder("a", Description=evil, State=evil, InstanceType=evil))
     look.publish()
     path = Path("report.html")
-    report.write(path, report.render(look.warehouse))
+    path.write_text(report.render(look.warehouse))
     page = open_page(path.absolute())
     assert column(page, "estate", "state") == [evil]
     assert page.locator("img").count() == 0
@@ -242,7 +242,7 @@ def test_an_estate_without_anything_is_a_report_too(
     look = looker()
     look.publish()
     path = Path("report.html")
-    report.write(path, report.render(look.warehouse))
+    path.write_text(report.render(look.warehouse))
     assert figures(open_page(path.absolute()))["cost"] == "not known"
 
 
@@ -254,7 +254,7 @@ def test_the_command_writes_it(looker: Callable[..., Looker]) -> None:
     assert to_stdout.stdout.rstrip() == Path("report.html").read_text().rstrip()
     done = image_builders("report", "-o", "no/such/folder")
     assert done.returncode == 2
-    assert done.stderr == "image-builders: The report no/such/folder cannot be written: No such file or directory.\n"
+    assert done.stderr == "image-builders: no/such/folder cannot be written: No such file or directory.\n"
 
 
 def test_a_warehouse_that_is_broken_is_one_sentence(looker: Callable[..., Looker]) -> None:

@@ -21,7 +21,6 @@ SHIPPED = questions.questions()
 
 
 def test_the_questions_have_the_answers_that_the_document_shows(week: Warehouse) -> None:
-    assert len(SHIPPED) == 25
     assert (ROOT / "docs" / "questions.md").read_text() == questions_page(week), "run `make docs`"
 
 
@@ -64,7 +63,7 @@ def test_a_folder_that_is_not_there_and_a_file_without_sql_are_told(tmp_path: Pa
     with pytest.raises(ConfigurationError, match="IMAGE_BUILDERS_QUESTIONS names nowhere, which is no folder"):
         questions.questions(settings_of({"IMAGE_BUILDERS_QUESTIONS": "nowhere"}).file("questions"))
     (tmp_path / "empty.sql").write_text("-- Why?\n")
-    with pytest.raises(ConfigurationError, match=r"empty\.sql has no SQL in it"):
+    with pytest.raises(ConfigurationError, match=r"There is no SQL in the file .*empty\.sql\."):
         questions.questions(settings_of({"IMAGE_BUILDERS_QUESTIONS": str(tmp_path)}).file("questions"))
 
 
@@ -97,7 +96,7 @@ def test_a_parameter_that_does_not_fit_is_told(name: str, given: list[str], said
 )
 def test_a_parameter_that_is_declared_wrongly_is_told(line: str, tmp_path: Path) -> None:
     (tmp_path / "mine.sql").write_text(f"-- Mine?\n{line}\nselect $days")
-    with pytest.raises(ConfigurationError, match=r"mine\.sql.* declares"):
+    with pytest.raises(ConfigurationError, match=r"mine\.sql.* declares|is declared in .*mine\.sql"):
         questions.questions(settings_of({"IMAGE_BUILDERS_QUESTIONS": str(tmp_path)}).file("questions"))
 
 
