@@ -10,11 +10,12 @@ import dagster as dg
 
 from pipeline.defs.checks import build_checks
 from pipeline.defs.executors import executor_of
+from pipeline.defs.partitions import windows
 from pipeline.defs.prices import build_prices, price_job, price_schedule
-from pipeline.defs.process import process_environment, settled
+from pipeline.defs.process import known_windows, process_environment, settled
 from pipeline.defs.report import build_report
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
-from pipeline.defs.schedules import freshness, job, schedule, windows
+from pipeline.defs.schedules import freshness, job, schedule
 from pipeline.defs.sensor import build_sensor
 from pipeline.defs.snapshot import build_snapshot
 from pipeline.defs.view_checks import build_view_checks
@@ -28,17 +29,19 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
     Raises ConfigurationError for settings that are not valid: the executor and its file, the rules, a webhook.
     """
     environment = settled(environment)
+    clock = overrides.get("clock") or ClockResource()
+    partitions = windows(environment.window_cadence, clock.now(), known_windows(environment), environment.first_window)
     snapshot_job, prices_job = job(), price_job()
     executor = executor_of(environment)
     resources = {
         "aws": AwsResource(),
         "warehouse": WarehouseResource(location=environment.warehouse),
-        "clock": ClockResource(),
+        "clock": clock,
         "progress": ProgressResource(),
     }
     definitions = dg.Definitions(
         assets=[
-            build_snapshot(environment, windows(environment.window_cadence), executor.name != "in_process"),
+            build_snapshot(environment, partitions, executor.name != "in_process"),
             *build_views(environment),
             build_report(environment),
             build_prices(environment),

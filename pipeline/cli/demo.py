@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pipeline import views
 from pipeline.cli import printing
+from pipeline.cli.demo_estate import MARK, DemoEstate
 from pipeline.cli.progress import waiting
 from pipeline.definitions import build_definitions
 from pipeline.defs.process import working_directory
@@ -24,7 +25,6 @@ from pipeline.defs.resources import ClockResource, WarehouseResource
 from pipeline.defs.runs import run, run_prices
 from pipeline.errors import ConfigurationError
 from pipeline.report import FILE as REPORT
-from pipeline.sandbox.estate import SeededEstate
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT, CONTROL, Clock, Sandbox
 from pipeline.settings import Environment
@@ -33,10 +33,6 @@ from pipeline.views.questions import questions
 from pipeline.views.sql_files import sql_query
 from pipeline.warehouse import Warehouse
 from pipeline.windows import Window
-
-REGIONS = ("us-east-1", "eu-west-1", "ap-northeast-1")
-MARK = ".demo"
-"""A file that marks a warehouse of the demo's, whose data may be thrown away."""
 
 HOUR = 15
 """The UTC hour of past days at which the demo looks: people are at work then."""
@@ -87,19 +83,27 @@ def fill(
 ) -> Warehouse:
     """Fills the warehouse with `days` daily snapshots of the sandbox, the last at `now`, with prices and tags.
 
-    The user's rules and prices hold; cadence and executor are the demo's own.
+    The user's rules and prices hold; targets, cadence and executor are the demo's own.
     """
     location = environment.warehouse
-    own = {"tags": True, "cadence": "daily", "executor": "in_process", "executor_config": None, "shards": 1}
-    environment = environment.model_copy(update=own)
     _clear(location)
+    estate = DemoEstate(now - timedelta(days=days))
+    own = {
+        "targets": estate.keep(location),
+        "tags": True,
+        "cadence": "daily",
+        "executor": "in_process",
+        "executor_config": None,
+        "shards": 1,
+    }
+    environment = environment.model_copy(update=own)
     clock = Clock()
-    with Sandbox(SeededEstate(now - timedelta(days=days)), clock) as sandbox:
+    with Sandbox(estate.served, clock) as sandbox:
         sandbox.take_over(os.environ)
         # Nobody reads beside the demo: superseded files need not stay for a while.
         resource = WarehouseResource(location=location, grace=0.0)
-        definitions = build_definitions(environment, clock=SandboxClock(url=sandbox.url), warehouse=resource)
         clock.set(now - timedelta(days=days))
+        definitions = build_definitions(environment, clock=SandboxClock(url=sandbox.url), warehouse=resource)
         run_prices(definitions, environment)
         place = _as_short_as_possible(Path(location))
         echo(f"An AWS on loopback at {sandbox.url}, a warehouse in {place}/, {days} daily windows:\n")
@@ -110,7 +114,7 @@ def fill(
             key = Window.at("daily", clock.now()).key
             # The views, their checks and the report cover all days, so only the last run makes them.
             with waiting(f"{key}: {'a snapshot' if day else 'a snapshot, all views, their checks and the report'}"):
-                outcome = run(definitions, environment, key, {"regions": list(REGIONS)}, only_tables=day > 0)
+                outcome = run(definitions, environment, key, {}, only_tables=day > 0)
             echo(f"  {key}  {_summary(Warehouse(location), outcome.snapshot_id)}")
     return Warehouse(location)
 
@@ -144,9 +148,6 @@ def _clear(location: str) -> None:
                 "another folder."
             )
     warehouse.clear()
-    (Path(location) / MARK).write_text(
-        "The demo filled this warehouse, and fills it anew each time.\n", encoding="utf-8"
-    )
 
 
 def _as_short_as_possible(path: Path, otherwise: str | None = None) -> str:

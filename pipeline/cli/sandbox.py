@@ -45,10 +45,14 @@ def sandbox(port: int, command: Sequence[str]) -> None:
       curl $AWS_ENDPOINT_URL/_sandbox -d '{"faults": [{"kind": "deny", "region": "eu-*"}], "advance_seconds": 3600}'
     """  # noqa: D301
     _require_sandbox()
+    from pipeline.cli.demo_estate import DemoEstate
+    from pipeline.defs.process import process_environment
     from pipeline.sandbox.server import Sandbox
 
+    # Beside a warehouse of the demo's, its image builders go on as they are.
+    demos = DemoEstate.kept(process_environment().warehouse)
     try:
-        server = Sandbox(port=port)
+        server = Sandbox(demos.served if demos else None, port=port)
     except OSError as error:
         raise ConfigurationError(f"The sandbox cannot listen on port {port}: {error.strerror}.") from error
     with server:
@@ -67,10 +71,14 @@ def sandbox(port: int, command: Sequence[str]) -> None:
 
 
 def _run_beside(server: Sandbox, command: Sequence[str]) -> int:
+    from pipeline.cli.demo_estate import look_as_the_demo_did
     from pipeline.defs.instance import prepare_home
+    from pipeline.defs.own_runs import end_killed
     from pipeline.defs.process import process_environment
 
-    prepare_home(process_environment().warehouse)
+    location = process_environment().warehouse
+    end_killed(prepare_home(location))
+    look_as_the_demo_did(location, os.environ)
     server.take_over(os.environ)
     # A shell starts its background jobs with SIGINT ignored, which child processes inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)

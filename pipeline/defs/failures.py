@@ -20,6 +20,21 @@ def fail_with_sentence() -> Iterator[None]:
         raise _failure(error, allow_retries=False) from error
 
 
+REFUSED, REFUSED_EXIT_CODE = "image_builders/refused", "image_builders/exit_code"
+"""Tags of a run that was refused: the sentence, and the exit code of a command that ends with it."""
+
+
+def refuse(context: dg.OpExecutionContext, error: ImageBuildersError) -> None:
+    """Says in the log, and in the run's tags, why a run makes nothing.
+
+    It does not fail: Dagster would paint every table, check and partition of the run as failed, and those of a window
+    that is over are as good as they were, with no later run to mend the colour.
+    """
+    context.log.error(str(error))
+    tags = {REFUSED: str(error), REFUSED_EXIT_CODE: str(error.exit_code)}
+    context.instance.add_run_tags(context.run_id, tags)
+
+
 @contextlib.contextmanager
 def retry_what_may_pass() -> Iterator[None]:
     """An error that may pass, a warehouse out of reach for instance, has the step retried; an interrupt has not."""

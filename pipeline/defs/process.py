@@ -10,6 +10,7 @@ from pipeline.errors import WarehouseError
 from pipeline.settings import Environment
 from pipeline.settings.environment import variable
 from pipeline.warehouse import Warehouse
+from pipeline.windows import Window
 
 
 def process_environment(without: Collection[str] = ()) -> Environment:
@@ -37,6 +38,16 @@ def settled(environment: Environment, ask_bucket: bool = False) -> Environment:
             raise
         cadence = None  # A run will say what is the matter with it.
     return environment.model_copy(update={"cadence": cadence})
+
+
+def known_windows(environment: Environment) -> list[Window] | None:
+    """The windows of which the warehouse holds a snapshot; None where it is not on this machine, or cannot be read."""
+    if "://" in environment.warehouse:
+        return None
+    try:
+        return Warehouse(environment.warehouse).windows()
+    except WarehouseError:
+        return None
 
 
 def working_directory() -> Path | None:

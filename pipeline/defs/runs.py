@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 import warnings
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,7 +12,9 @@ import dagster as dg
 from pipeline import views
 from pipeline.aws.redaction import redacted
 from pipeline.contract import EXTRACTS, TABLES
+from pipeline.defs.failures import REFUSED, REFUSED_EXIT_CODE
 from pipeline.defs.instance import prepare_home
+from pipeline.defs.own_runs import end_killed, held, shown_instance
 from pipeline.defs.prices import JOB as PRICES_JOB
 from pipeline.defs.schedules import JOB
 from pipeline.errors import ConfigurationError, ImageBuildersError
@@ -55,13 +58,15 @@ def run_prices(definitions: dg.Definitions, environment: Environment) -> tuple[i
 
 
 def _execute(definitions: dg.Definitions, warehouse: str, job: str, **options: Any) -> dg.ExecuteInProcessResult:
-    prepare_home(warehouse)
+    home = prepare_home(warehouse)
+    run_id = str(uuid.uuid4())
     run_config = options.pop("run_config", {}) | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    with dg.DagsterInstance.get() as instance, warnings.catch_warnings():
+    end_killed(home)
+    with shown_instance(job) as instance, held(home, run_id), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             return definitions.resolve_job_def(job).execute_in_process(
-                instance=instance, run_config=run_config, raise_on_error=False, **options
+                instance=instance, run_config=run_config, raise_on_error=False, run_id=run_id, **options
             )
         except dg.DagsterInvalidConfigError as error:
             raise ConfigurationError(" ".join(str(error).split())) from error
@@ -94,7 +99,7 @@ def run(
     ]
     failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
     if not committed:
-        raise _failed(failures)
+        raise _refused(result.run_id) or _failed(failures)
     metadata: dict[str, Any] = {key: value.value for key, value in committed[0].items()}
     trouble: ImageBuildersError | None = _failed(failures) if failures else None
     if only_tables and not failures:
@@ -117,6 +122,14 @@ def run(
         afterwards,
         metadata["coverage"],
     )
+
+
+def _refused(run_id: str) -> RunFailedError | None:
+    with dg.DagsterInstance.get() as instance:
+        run = instance.get_run_by_id(run_id)
+    if run is None or REFUSED not in run.tags:
+        return None
+    return RunFailedError(run.tags[REFUSED], int(run.tags[REFUSED_EXIT_CODE]))
 
 
 def _failed(failures: list[Any]) -> RunFailedError:

@@ -1,29 +1,18 @@
-"""Windows as Dagster's partitions, the job of a snapshot, its schedule, and how old an asset may be."""
+"""The job of a snapshot, its schedule, and how old an asset may be."""
 
 from datetime import timedelta
-from typing import TypeAlias
 
 import dagster as dg
-from dagster import DailyPartitionsDefinition, HourlyPartitionsDefinition
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from pipeline.contract import PRICES
+from pipeline.defs.resources import ClockResource
+from pipeline.errors import ClosedWindowError
 from pipeline.windows import CADENCES, GRACE, Window
 
 JOB = "image_builders_snapshot"
-FIRST_WINDOW = {"daily": "2026-01-01", "hourly": "2026-01-01-00:00"}
-"""The first partition: nothing was observed before."""
-
 MINUTE = 5
 """Minutes after the beginning of a window at which a scheduled run starts, in case a clock is a little off."""
-
-Windows: TypeAlias = DailyPartitionsDefinition | HourlyPartitionsDefinition
-
-
-def windows(cadence: str) -> Windows:
-    """The partitions, UTC, the window that is still open included."""
-    kind = DailyPartitionsDefinition if cadence == "daily" else HourlyPartitionsDefinition
-    return kind(start_date=FIRST_WINDOW[cadence], timezone="UTC", end_offset=1)
 
 
 def job() -> UnresolvedAssetJobDefinition:
@@ -47,8 +36,13 @@ def schedule(job: UnresolvedAssetJobDefinition, cadence: str, is_on: bool) -> dg
         default_status=dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED,
         description=f"A {cadence} snapshot, of the window that is open.",
     )
-    def every_window(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return dg.RunRequest(partition_key=Window.at(cadence, context.scheduled_execution_time).key)
+    def every_window(context: dg.ScheduleEvaluationContext, clock: ClockResource) -> dg.RunRequest | dg.SkipReason:
+        window = Window.at(cadence, context.scheduled_execution_time)
+        try:
+            window.require_open(cadence, clock.now())
+        except ClosedWindowError as error:  # The daemon was down when its time came.
+            return dg.SkipReason(str(error))
+        return dg.RunRequest(partition_key=window.key)
 
     return every_window
 

@@ -1,6 +1,5 @@
 """The snapshot of a window as a graph of assets: plan → extract, one step a shard → publish."""
 
-import contextlib
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,24 +10,29 @@ import dagster as dg
 from pydantic import Field
 
 from pipeline import targets
-from pipeline.contract import EXTRACTS, TABLES, Table
-from pipeline.defs.failures import STEP_RETRIES, STEP_RETRY_SECONDS, fail_with_sentence, retry_what_may_pass
+from pipeline.contract import EXTRACTS, TABLES
+from pipeline.defs.failures import (
+    STEP_RETRIES,
+    STEP_RETRY_SECONDS,
+    fail_with_sentence,
+    refuse,
+    retry_what_may_pass,
+)
+from pipeline.defs.metadata import metadata_of
+from pipeline.defs.partitions import Windows
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
-from pipeline.defs.schedules import Windows, told_switch
+from pipeline.defs.schedules import told_switch
 from pipeline.defs.schemas import table_schema
-from pipeline.errors import WarehouseError
+from pipeline.errors import ClosedWindowError, OlderWindowError
 from pipeline.extract import Selection, Sweep
-from pipeline.report.markdown import to_markdown
 from pipeline.settings import Environment
 from pipeline.settings.targets_file import read_targets
 from pipeline.targets import Target
-from pipeline.warehouse import Extracted, Published, Warehouse, upkeep
+from pipeline.warehouse import Extracted, Warehouse, upkeep
 from pipeline.windows import Window
 
 GROUP = "image_builders"
 SNAPSHOT = "snapshot"
-PREVIEW_ROWS = 10
-COVERAGE_ROWS = 500
 
 
 class SnapshotConfig(dg.Config):
@@ -77,6 +81,8 @@ def build_snapshot(environment: Environment, partitions: Windows, has_workers: b
         group_name=GROUP,
         outs={
             t.name: dg.AssetOut(
+                # Of a window that is refused none is made, and none is painted as failed.
+                is_required=False,
                 description=f"{t.grain} Key: {', '.join(t.key)}.",
                 dagster_type=dg.Nothing,
                 metadata={"dagster/column_schema": table_schema(t)},
@@ -107,13 +113,13 @@ def _plan(environment: Environment) -> dg.OpDefinition:
         clock: ClockResource,
     ) -> Iterator[dg.DynamicOutput[Shard]]:
         with fail_with_sentence():
-            window = Window.of_key(environment.window_cadence, context.partition_key)
-            window.require_open(environment.window_cadence, clock.now())
             selection = Selection(tuple(config.names), config.page_size, config.max_items, config.starting_token)
             home = warehouse.open()
-            home.storage.check()
-            if not selection.is_complete:
-                home.require_newest_window(window)
+            try:
+                _require_window(environment.window_cadence, context.partition_key, clock.now(), home, selection)
+            except (ClosedWindowError, OlderWindowError) as error:
+                refuse(context, error)
+                return
             planned_at = clock.now()
             targets_file = read_targets(environment.file("targets"), environment.tags)
             planned = targets.plan(aws.access(), config.regions, targets_file)
@@ -137,6 +143,14 @@ def _plan(environment: Environment) -> dg.OpDefinition:
             yield dg.DynamicOutput(shard, mapping_key=str(number))
 
     return plan
+
+
+def _require_window(cadence: str, key: str, now: datetime, home: Warehouse, selection: Selection) -> None:
+    window = Window.of_key(cadence, key)
+    window.require_open(cadence, now)
+    home.storage.check()
+    if not selection.is_complete:
+        home.require_newest_window(window)
 
 
 def _observe_remarks(context: dg.OpExecutionContext, remarks: list[str]) -> None:
@@ -187,7 +201,7 @@ def _extract(cadence: str, has_workers: bool) -> dg.OpDefinition:
 
 def _publish(cadence: str) -> dg.OpDefinition:
     @dg.op(
-        out={t.name: dg.Out(dg.Nothing) for t in TABLES},
+        out={t.name: dg.Out(dg.Nothing, is_required=False) for t in TABLES},
         description="The tables of the window, committed in one piece.",
     )
     def publish(
@@ -196,53 +210,17 @@ def _publish(cadence: str) -> dg.OpDefinition:
         warehouse: WarehouseResource,
         clock: ClockResource,
     ) -> Iterator[dg.Output[None]]:
+        if not extracted:
+            return  # The window was refused.
         with fail_with_sentence():
             home = warehouse.open()
             window = Window.of_key(cadence, context.partition_key)
             published = home.publish(window, extracted, clock.now, context.run_id)
             for table in TABLES:
-                yield dg.Output(None, table.name, metadata=_metadata(home, published, table, extracted))
+                yield dg.Output(None, table.name, metadata=metadata_of(home, published, table, extracted))
         try:
             upkeep.tend(home, clock.now())
         except Exception as error:  # The snapshot is committed; the next run does what is left to be done.
             context.log.warning(f"Old snapshots could not be joined: {error}")
 
     return publish
-
-
-def _metadata(home: Warehouse, published: Published, table: Table, extracted: list[Extracted]) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
-        "dagster/partition_row_count": published.counts[table.name],
-        "dagster/uri": f"{home.location}/{published.paths[table.name]}",
-        "path": dg.MetadataValue.path(f"{home.location}/{published.paths[table.name]}"),
-        "snapshot_id": published.snapshot_id,
-    }
-    if table is EXTRACTS:
-        metadata["coverage"] = dg.MetadataValue.md(_coverage(published.rows))
-        looked = [r for e in extracted for r in e.rows]
-        metadata["targets"] = len(looked)
-        metadata["targets_not_seen"] = sum(r["status"] != "ok" for r in looked)
-    else:
-        with contextlib.suppress(WarehouseError):  # A later run of the window may have replaced it already.
-            rows = home.head(table, published.snapshot_id, PREVIEW_ROWS).to_pylist()
-            metadata["preview"] = dg.MetadataValue.md(to_markdown(rows))
-    return metadata
-
-
-def _coverage(rows: list[dict[str, Any]]) -> str:
-    """The targets, those that were not seen first; of a large organization, not every one that was."""
-    shown = (
-        "account_id",
-        "account_name",
-        "region",
-        "status",
-        "complete",
-        "builders",
-        "error_code",
-        "error_message",
-        "later_status",
-    )
-    rows = sorted(rows, key=lambda r: (r.get("later_status") or r["status"]) == "ok")
-    more = len(rows) - COVERAGE_ROWS
-    table = to_markdown([{k: r.get(k) for k in shown} for r in rows[:COVERAGE_ROWS]])
-    return table + (f"\n\nand {more:,} more, in `extracts`" if more > 0 else "")

@@ -7,6 +7,7 @@ or the working directory. The command line's help and docs/settings.md are made 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,11 @@ Severity = Literal["low", "medium", "high"]
 def _on_or_off(value: Any) -> Any:
     # Pydantic would take yes, 1 and TRUE as well: other words than the documents name.
     return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
+
+
+def _strict_day(value: Any) -> Any:
+    # Pydantic would take seconds since 1970 as well.
+    return date.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _strict_number(value: Any) -> Any:
@@ -53,6 +59,11 @@ class Environment(BaseModel):
         default=None,
         description="daily or hourly windows, UTC",
         json_schema_extra={"default": "that of the newest snapshot, else daily"},
+    )
+    first_window: Annotated[date, BeforeValidator(_strict_day)] | None = Field(
+        default=None,
+        description="the day with which Dagster's partitions begin",
+        json_schema_extra={"default": "that of the first snapshot; 2026-01-01 on an object store"},
     )
     tags: Switch | None = Field(
         default=None,
@@ -204,6 +215,8 @@ def _sentence(error: Any, given: Mapping[str, Any]) -> str:
         return f"{variable(name)} is '{value}'; it is one of: {options}."
     if error["type"] == "bool_type":
         return f"{variable(name)} is '{value}'; it is one of: on, off."
+    if name == "first_window":
+        return f"{variable(name)} is '{value}'; it must be a day, 2026-11-25 for instance."
     if name == "shards":
         return f"{variable(name)} is '{value}'; it must be a whole number from 1."
     return f"{variable(name)} is '{value}': {error['msg']}."

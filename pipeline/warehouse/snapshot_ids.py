@@ -49,6 +49,13 @@ def cadence_of(snapshot_id: str) -> str | None:
     return next((name for name, each in CADENCES.items() if length == f"{each // timedelta(hours=1)}H"), None)
 
 
+def whole_window_of(snapshot_id: str) -> Window | None:
+    """The window of a snapshot; None for a length that no cadence has."""
+    cadence = cadence_of(snapshot_id)
+    start = datetime.strptime(window_of(snapshot_id).partition("P")[0], "%Y%m%dT%H%M").replace(tzinfo=UTC)
+    return Window.at(cadence, start) if cadence else None
+
+
 def newest_of_each_window(snapshot_ids: Iterable[str]) -> list[str]:
     """Of snapshots, those that no later one of their window supersedes; oldest first."""
     return sorted({window_of(i): i for i in sorted(snapshot_ids)}.values())

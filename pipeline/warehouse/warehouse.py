@@ -33,6 +33,7 @@ from pipeline.warehouse.snapshot_ids import (
     newest_of_each_window,
     path_of,
     snapshot_of,
+    whole_window_of,
     window_of,
 )
 from pipeline.warehouse.storage import SCRATCH, UNPUBLISHED, Storage, as_warehouse_error
@@ -77,6 +78,10 @@ class Warehouse:
         """The cadence of the newest committed window; None where there is none."""
         newest = self.newest()
         return cadence_of(newest) if newest else None
+
+    def windows(self) -> list[Window]:
+        """The windows of which there is a snapshot."""
+        return [window for window in map(whole_window_of, self.snapshots()) if window is not None]
 
     def require_newest_window(self, window: Window) -> None:
         """Raises OlderWindowError where a window that began later than this one has a snapshot: what a look at some

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import dagster as dg
 import pytest
 
@@ -27,6 +28,7 @@ from pipeline.sandbox.server import ACCOUNT
 from pipeline.views import lineage
 from pipeline.views.sql_files import sql_files, sql_query
 from pipeline.warehouse.snapshot_ids import path_of
+from pipeline.windows import Window
 from tests.support import NOON, Looker, builder, estate_of, settings_of
 
 ROOT = Path(__file__).parents[2]
@@ -340,32 +342,39 @@ def test_repeated_keys_and_orphans_are_found(run: tuple[Looker, Run]) -> None:
     ],
 )
 def test_a_closed_window_is_refused_and_nothing_is_touched(
-    cadence: str, key: str, instead: str, run: tuple[Looker, Run]
+    cadence: str, key: str, instead: str, run: tuple[Looker, Run], capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """The window of a good snapshot of before; a window without one is no partition, and cannot be launched."""
     look, execute = run
-    result = execute(key, {"IMAGE_BUILDERS_CADENCE": cadence})
-    assert not result.success
-    (failure,) = [e.step_failure_data for e in result.all_events if e.is_step_failure]
-    assert failure.user_failure_data
-    said = str(failure.user_failure_data.description)
-    assert said.startswith(f"Window {key} is over, and AppStream can be observed")
-    assert said.endswith(f"{instead}.")
-    assert not [e for e in result.all_events if e.is_step_up_for_retry]
-    assert not Path(look.warehouse.location).exists()
-    assert look.sandbox.appstream.calls == []
+    look.cadence = cadence
+    look.sandbox.clock.set(Window.of_key(cadence, key).start)
+    look.publish("us-east-1")
+    before, calls = look.warehouse.snapshots(), len(look.sandbox.appstream.calls)
+    look.sandbox.clock.set(NOON)
+    result = execute(key, {"IMAGE_BUILDERS_CADENCE": cadence}, whole=True)
+    assert result.success, "for Dagster would paint what it was to make as failed"
+    assert materializations(result) == {}
+    assert result.get_asset_check_evaluations() == []
+    assert f"Window {key} is over, and AppStream can be observed only now: {instead}.\n" in capfd.readouterr().err
+    assert look.warehouse.snapshots() == before
+    assert len(look.sandbox.appstream.calls) == calls
+    other = Window.at(cadence, Window.of_key(cadence, key).start - timedelta(days=2)).key
+    with pytest.raises(click.ClickException, match=f"Window {other} is over, and .* launch partition .* instead"):
+        execute(other, {"IMAGE_BUILDERS_CADENCE": cadence})
 
 
 @pytest.mark.parametrize(("minutes", "open_"), [(-1, True), (14, True), (16, False)])
 def test_a_window_takes_late_starts_for_a_while(minutes: int, open_: bool, run: tuple[Looker, Run]) -> None:
     look, execute = run
+    look.publish("us-east-1")
     look.sandbox.clock.set(datetime(2026, 11, 24, tzinfo=UTC) + timedelta(minutes=minutes))
-    assert execute("2026-11-23").success is open_
+    assert bool(materializations(execute("2026-11-23"))) is open_
 
 
 def test_a_run_that_is_taken_up_after_its_window_is_refused_too(run: tuple[Looker, Run], tmp_path: Path) -> None:
     look, _ = run
-    # The clock of a run under way: open when it is planned, over when the steps after it come.
-    moments = iter([NOON, NOON + timedelta(days=5), NOON + timedelta(days=5)])
+    # The clock of a run under way: open when it is loaded and planned, over when the steps after it come.
+    moments = iter([NOON, NOON, NOON, NOON + timedelta(days=5), NOON + timedelta(days=5)])
 
     class MovingClock(ClockResource):
         def now(self) -> datetime:
@@ -453,17 +462,23 @@ def test_the_schedule_is_off_unless_it_is_asked_for(environ: dict[str, str], sta
         ("hourly", datetime(2026, 11, 23, 7, 5, tzinfo=UTC), "2026-11-23-07:00"),
     ],
 )
-def test_the_schedule_launches_the_window_that_is_open(cadence: str, at: datetime, key: str) -> None:
-    definitions = build_definitions(settings_of({"IMAGE_BUILDERS_CADENCE": cadence}))
-    schedule = definitions.resolve_schedule_def("every_window")
-    with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_schedule_context(
-            instance, scheduled_execution_time=at, repository_def=definitions.get_repository_def()
-        )
-        tick = schedule.evaluate_tick(context)
+def test_the_schedule_launches_the_window_that_is_open_and_no_other(cadence: str, at: datetime, key: str) -> None:
+    def tick_at(now: datetime) -> Any:
+        clock = ClockResource(at=now.isoformat())
+        definitions = build_definitions(settings_of({"IMAGE_BUILDERS_CADENCE": cadence}), clock=clock)
+        schedule = definitions.resolve_schedule_def("every_window")
+        assert schedule.execution_timezone == "UTC"
+        with dg.DagsterInstance.ephemeral() as instance:
+            repository = definitions.get_repository_def()
+            context = dg.build_schedule_context(instance, at, {"clock": clock}, repository)
+            return schedule.evaluate_tick(context)
+
+    tick = tick_at(at)
     assert tick.run_requests
     assert [r.partition_key for r in tick.run_requests] == [key]
-    assert schedule.execution_timezone == "UTC"
+    late = tick_at(at + timedelta(days=2))
+    assert not late.run_requests, "a tick that is caught up after its window could only be refused"
+    assert f"Window {key} is over" in (late.skip_message or "")
 
 
 def test_a_cadence_that_does_not_exist_is_refused() -> None:
