@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from pipeline.defs.catalog import owned
 from pipeline.defs.checks import build_checks
 from pipeline.defs.executors import executor_of
 from pipeline.defs.partitions import windows
@@ -60,7 +61,9 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
         # Dagster (1.13) calls this way of changing all assets alike a preview.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return definitions.map_asset_specs(
-            func=lambda spec: dg.apply_freshness_policy(spec, freshness(spec.key, environment.window_cadence))
+            func=lambda spec: dg.apply_freshness_policy(
+                owned(spec, environment), freshness(spec.key, environment.window_cadence)
+            )
         )
 
 

@@ -35,6 +35,12 @@ class OlderWindowError(ImageBuildersError):
     exit_code = 2
 
 
+class TargetsNotSeenError(ImageBuildersError):
+    """Targets were not seen, and the settings ask for a run that fails then. What was seen is committed."""
+
+    exit_code = 3
+
+
 class WarehouseError(ImageBuildersError):
     """The warehouse cannot be read or written."""
 
@@ -84,3 +90,8 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", prefix: s
     """The end of a sentence about a name that does not exist: the nearest known one, or `otherwise`."""
     near = nearest(word, known)
     return f"did you mean {prefix}{near}?" if near else otherwise
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: 1 row, 2 rows, 1,234 rows; `many` is the plural where it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"

@@ -23,7 +23,7 @@ from pipeline.definitions import build_definitions
 from pipeline.defs.process import working_directory
 from pipeline.defs.resources import ClockResource, WarehouseResource
 from pipeline.defs.runs import run, run_prices
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, counted
 from pipeline.report import FILE as REPORT
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT, CONTROL, Clock, Sandbox
@@ -122,7 +122,7 @@ def fill(
 def _summary(warehouse: Warehouse, snapshot_id: str) -> str:
     answer = views.query(warehouse, sql_query("cli", "demo"), parameters={"snapshot_id": snapshot_id})
     (row,) = answer.to_pylist()
-    retries = f", {row['retries']} call{'s' if row['retries'] > 1 else ''} tried again" if row["retries"] else ""
+    retries = f", {counted(row['retries'], 'call')} tried again" if row["retries"] else ""
     return f"{row['targets_seen']} of {row['targets']} targets seen, {row['builders']} builders{retries}"
 
 

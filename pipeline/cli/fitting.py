@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import counted
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from rich.table import Table as Sheet
@@ -82,7 +84,7 @@ def folded(table: pa.Table, width: int) -> str:
 
 
 def _count(table: pa.Table, rows: int, left_out: int, size: Size | None, more: str) -> str:
-    parts = [f"{table.num_rows:,} row{'' if table.num_rows == 1 else 's'}"]
+    parts = [counted(table.num_rows, "row")]
     if rows < table.num_rows:
         parts[0] += f", {rows:,} shown"
     if left_out:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli import fitting, formats
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,8 +80,7 @@ class Output:
         if self.path is not None:
             content = self._content(answer, null)
             write(Path(self.path), content if isinstance(content, bytes) else content.encode())
-            rows = f"{answer.num_rows:,} row{'' if answer.num_rows == 1 else 's'}"
-            click.echo(f"Wrote {rows} to {self.path}", err=True)
+            click.echo(f"Wrote {counted(answer.num_rows, 'row')} to {self.path}", err=True)
             return
         if self.format == "table" and not self.wide and sys.stdout.isatty():
             click.echo(fitted(answer, null, WIDE))

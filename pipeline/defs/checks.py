@@ -17,8 +17,10 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from pipeline import contract, views
 from pipeline.aws import service_model
 from pipeline.contract import CHILDREN, EXTRACTS, IMAGE_BUILDERS, TABLES, Column, Table
+from pipeline.defs.catalog import key_of, name_of
 from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import WarehouseResource
+from pipeline.errors import TargetsNotSeenError, counted
 from pipeline.report.markdown import to_markdown
 from pipeline.settings import Environment
 from pipeline.views.data_tests import repeated_keys
@@ -34,26 +36,29 @@ Row = dict[str, Any]
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 _SPECS = [
     dg.AssetCheckSpec(
-        "coverage", asset=EXTRACTS.name, description="Every target was seen. Lists each that was not, and why."
+        "coverage", asset=key_of(EXTRACTS.name), description="Every target was seen. Lists each that was not, and why."
     ),
     dg.AssetCheckSpec(
         "files",
-        asset=EXTRACTS.name,
+        asset=key_of(EXTRACTS.name),
         description="The files of every committed snapshot are there and no others; those of the newest two days hold "
         "as many rows as their commits say.",
     ),
     dg.AssetCheckSpec(
         "drift",
-        asset=IMAGE_BUILDERS.name,
+        asset=key_of(IMAGE_BUILDERS.name),
         description="AWS tells no member and no enum value that the contract and botocore's model lack. Nothing is "
         "lost if it does: members are in `extra`, values are kept.",
     ),
-    *(dg.AssetCheckSpec("unique_key", asset=t.name, description=f"({', '.join(t.key)}) is unique.") for t in TABLES),
+    *(
+        dg.AssetCheckSpec("unique_key", asset=key_of(t.name), description=f"({', '.join(t.key)}) is unique.")
+        for t in TABLES
+    ),
     *(
         dg.AssetCheckSpec(
             "no_orphans",
-            asset=t.name,
-            additional_deps=[IMAGE_BUILDERS.name],
+            asset=key_of(t.name),
+            additional_deps=[key_of(IMAGE_BUILDERS.name)],
             description="Every row belongs to an image builder of its snapshot.",
         )
         for t in CHILDREN
@@ -73,8 +78,11 @@ def build_checks(environment: Environment) -> list[dg.AssetChecksDefinition]:
             fail_with_sentence(),
             views.connect(home := warehouse.open(), views.Settings.read(environment), names) as connection,
         ):
+            snapshot = _Snapshot(connection, window_start, home)
             for check in sorted(context.selected_asset_check_keys, key=str):
-                yield _check(_Snapshot(connection, window_start, home), check)
+                yield _check(snapshot, check)
+            if key and environment.fail_unseen != "never":
+                _require_seen(snapshot, environment.fail_unseen)
 
     return [checks]
 
@@ -100,17 +108,23 @@ class _Snapshot:
 
 
 def _check(snapshot: _Snapshot, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
-    table = contract.table(key.asset_key.path[-1])
+    table = contract.table(name_of(key.asset_key))
     if key.name == "files":
-        failing, severity, problem = damage(snapshot.warehouse), _ERROR, "files are not what was committed"
+        failing, severity, one, many = damage(snapshot.warehouse), _ERROR, "file is", "files are"
+        problem = "not what was committed"
     elif key.name == "coverage":
-        failing, severity, problem = _not_seen(snapshot), _ERROR, "targets were not seen"
+        failing, severity, problem = _not_seen(snapshot), _ERROR, "not seen"
+        looked, _ = _targets(snapshot)
+        one = many = f"of {counted(looked, 'target')} {'was' if len(failing) == 1 else 'were'}"
     elif key.name == "drift":
-        failing, severity, problem = _drift(snapshot), _WARN, "things are new in AWS's replies"
+        failing, severity, problem = _drift(snapshot), _WARN, "new in AWS's replies"
+        one, many = "thing is", "things are"
     elif key.name == "unique_key":
-        failing, severity, problem = _repeated_keys(snapshot, table), _ERROR, "keys occur more than once"
+        failing, severity, problem = _repeated_keys(snapshot, table), _ERROR, "more than once"
+        one, many = "key occurs", "keys occur"
     else:
-        failing, severity, problem = _orphans(snapshot, table), _ERROR, "rows have no image builder"
+        failing, severity, problem = _orphans(snapshot, table), _ERROR, "no image builder"
+        one, many = "row has", "rows have"
     shown = failing if key.name == "coverage" else failing[:SAMPLE]
     described = "; ".join(", ".join(str(v) for v in row.values() if v is not None) for row in shown)
     return dg.AssetCheckResult(
@@ -118,9 +132,25 @@ def _check(snapshot: _Snapshot, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
         check_name=key.name,
         passed=not failing,
         severity=severity,
-        description=f"{len(failing)} {problem}: {described}" if failing else None,
+        description=f"{counted(len(failing), one, many)} {problem}: {described}" if failing else None,
         metadata={"failing": len(failing), "rows": dg.MetadataValue.md(to_markdown(shown))},
     )
+
+
+def _require_seen(snapshot: _Snapshot, what: str) -> None:
+    """Raises TargetsNotSeenError where a run is to fail because of them."""
+    looked, not_seen = _targets(snapshot)
+    if not_seen and (what == "any" or not_seen == looked):
+        raise TargetsNotSeenError(
+            f"{not_seen:,} of {counted(looked, 'target')} {'was' if looked == 1 else 'were'} not seen; the snapshot is "
+            f"committed, and the run fails because IMAGE_BUILDERS_FAIL_UNSEEN is {what}."
+        )
+
+
+def _targets(snapshot: _Snapshot) -> tuple[int, int]:
+    """How many targets the snapshot tells of, and how many of them were not seen."""
+    (row,) = snapshot.ask(sql_query("checks", "targets"))
+    return row["targets"], len(_not_seen(snapshot))
 
 
 def _not_seen(snapshot: _Snapshot) -> list[Row]:

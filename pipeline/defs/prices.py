@@ -6,6 +6,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from pipeline import views
 from pipeline.contract import PRICES
+from pipeline.defs.catalog import key_of, table_source
 from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import AwsResource, ClockResource, WarehouseResource
 from pipeline.defs.schemas import table_schema
@@ -22,11 +23,11 @@ def build_prices(environment: Environment) -> dg.AssetsDefinition:
     """A snapshot of AWS's price list. It has no partitions, because prices do not depend on windows."""
 
     @dg.asset(
-        name=PRICES.name,
+        key=key_of(PRICES.name),
         group_name="prices",
-        kinds={"parquet"},
+        kinds={"aws", "parquet"},
         description=f"{PRICES.grain} Key: {', '.join(PRICES.key)}.",
-        metadata={"dagster/column_schema": table_schema(PRICES)},
+        metadata={"dagster/column_schema": table_schema(PRICES), **table_source(PRICES.name)},
     )
     def instance_prices(
         context: AssetExecutionContext, aws: AwsResource, warehouse: WarehouseResource, clock: ClockResource
@@ -52,7 +53,7 @@ def build_prices(environment: Environment) -> dg.AssetsDefinition:
 def price_job() -> UnresolvedAssetJobDefinition:
     """The price list alone."""
     return dg.define_asset_job(
-        JOB, dg.AssetSelection.assets(PRICES.name), description="A snapshot of AWS's price list."
+        JOB, dg.AssetSelection.assets(key_of(PRICES.name)), description="A snapshot of AWS's price list."
     )
 
 

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from pipeline import report, views
+from pipeline.defs.catalog import key_of, module_of
 from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import WarehouseResource
 from pipeline.settings import Environment
@@ -16,9 +17,10 @@ def build_report(environment: Environment) -> dg.AssetsDefinition:
 
     @dg.asset(
         name="report",
-        deps=_upstream(),
+        deps=[key_of(name) for name in _upstream()],
         group_name="report",
         kinds={"html"},
+        metadata=module_of(report.page.__file__),
         description="One HTML page, for people: the estate today, coverage, states over time, running hours and cost, "
         "changes, findings. It needs no network.",
     )

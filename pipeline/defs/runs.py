@@ -12,6 +12,7 @@ import dagster as dg
 from pipeline import views
 from pipeline.aws.redaction import redacted
 from pipeline.contract import EXTRACTS, TABLES
+from pipeline.defs.catalog import key_of
 from pipeline.defs.failures import REFUSED, REFUSED_EXIT_CODE
 from pipeline.defs.instance import prepare_home
 from pipeline.defs.own_runs import end_killed, held, shown_instance
@@ -90,12 +91,12 @@ def run(
         JOB,
         partition_key=partition_key,
         run_config={"ops": {"snapshot": {"config": config}}},
-        asset_selection=[dg.AssetKey(t.name) for t in TABLES] if only_tables else None,
+        asset_selection=[key_of(t.name) for t in TABLES] if only_tables else None,
     )
     committed = [
         e.materialization.metadata
         for e in result.get_asset_materialization_events()
-        if e.materialization.asset_key == dg.AssetKey(EXTRACTS.name)
+        if e.materialization.asset_key == key_of(EXTRACTS.name)
     ]
     failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
     if not committed:

@@ -6,6 +6,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from pipeline.contract import PRICES
+from pipeline.defs.catalog import key_of
 from pipeline.defs.resources import ClockResource
 from pipeline.errors import ClosedWindowError
 from pipeline.windows import CADENCES, GRACE, Window
@@ -20,7 +21,7 @@ def job() -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         JOB,
         # Prices have a job of their own: a price list that cannot be had must not fail a snapshot.
-        dg.AssetSelection.all() - dg.AssetSelection.assets(PRICES.name),
+        dg.AssetSelection.all() - dg.AssetSelection.assets(key_of(PRICES.name)),
         description="One snapshot of every image builder of every target, committed, checked, and behind the views.",
     )
 
@@ -59,7 +60,7 @@ def told_switch(before: str | None, now: str) -> list[str]:
 
 def freshness(key: dg.AssetKey, cadence: str) -> dg.FreshnessPolicy:
     """How old an asset may be: a window late is a warning, two are a failure; prices may be a month old."""
-    if key == dg.AssetKey(PRICES.name):
+    if key == key_of(PRICES.name):
         return dg.FreshnessPolicy.time_window(timedelta(days=60), warn_window=timedelta(days=30))
     late = CADENCES[cadence] + GRACE
     return dg.FreshnessPolicy.time_window(late + CADENCES[cadence], warn_window=late)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from pipeline import targets
 from pipeline.contract import EXTRACTS, TABLES
+from pipeline.defs.catalog import key_of, table_source
 from pipeline.defs.failures import (
     STEP_RETRIES,
     STEP_RETRY_SECONDS,
@@ -23,16 +24,18 @@ from pipeline.defs.partitions import Windows
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
 from pipeline.defs.schedules import told_switch
 from pipeline.defs.schemas import table_schema
-from pipeline.errors import ClosedWindowError, OlderWindowError
+from pipeline.errors import ClosedWindowError, OlderWindowError, counted
 from pipeline.extract import Selection, Sweep
 from pipeline.settings import Environment
 from pipeline.settings.targets_file import read_targets
 from pipeline.targets import Target
+from pipeline.views.generated import TABLES_GROUP
 from pipeline.warehouse import Extracted, Warehouse, upkeep
 from pipeline.windows import Window
 
-GROUP = "image_builders"
 SNAPSHOT = "snapshot"
+SEEN = "image_builders/seen"
+"""The tag of a run that tells, in the list of runs, how many of its targets it saw."""
 
 
 class SnapshotConfig(dg.Config):
@@ -78,15 +81,16 @@ def build_snapshot(environment: Environment, partitions: Windows, has_workers: b
 
     @dg.graph_multi_asset(
         name=SNAPSHOT,
-        group_name=GROUP,
+        group_name=TABLES_GROUP,
         outs={
             t.name: dg.AssetOut(
+                key=key_of(t.name),
                 # Of a window that is refused none is made, and none is painted as failed.
                 is_required=False,
                 description=f"{t.grain} Key: {', '.join(t.key)}.",
                 dagster_type=dg.Nothing,
-                metadata={"dagster/column_schema": table_schema(t)},
-                kinds={"parquet"},
+                metadata={"dagster/column_schema": table_schema(t), **table_source(t.name)},
+                kinds={"aws", "parquet"},
             )
             for t in TABLES
         },
@@ -156,8 +160,13 @@ def _require_window(cadence: str, key: str, now: datetime, home: Warehouse, sele
 def _observe_remarks(context: dg.OpExecutionContext, remarks: list[str]) -> None:
     context.log.warning("\n".join(remarks))
     context.log_event(
-        dg.AssetObservation(EXTRACTS.name, partition=context.partition_key, metadata={"remarks": remarks})
+        dg.AssetObservation(key_of(EXTRACTS.name), partition=context.partition_key, metadata={"remarks": remarks})
     )
+
+
+def _seen(extracted: list[Extracted]) -> str:
+    looked = [row for shard in extracted for row in shard.rows]
+    return f"{sum(row['status'] == 'ok' for row in looked)} of {counted(len(looked), 'target')}"
 
 
 def _extract(cadence: str, has_workers: bool) -> dg.OpDefinition:
@@ -216,6 +225,7 @@ def _publish(cadence: str) -> dg.OpDefinition:
             home = warehouse.open()
             window = Window.of_key(cadence, context.partition_key)
             published = home.publish(window, extracted, clock.now, context.run_id)
+            context.instance.add_run_tags(context.run_id, {SEEN: _seen(extracted)})
             for table in TABLES:
                 yield dg.Output(None, table.name, metadata=metadata_of(home, published, table, extracted))
         try:

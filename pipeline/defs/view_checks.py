@@ -11,8 +11,10 @@ import dagster as dg
 import duckdb
 
 from pipeline import views
+from pipeline.defs.catalog import key_of, name_of
 from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import WarehouseResource
+from pipeline.errors import counted
 from pipeline.report.markdown import to_markdown
 from pipeline.settings import Environment
 from pipeline.settings.rules import Rule, read_rules
@@ -32,9 +34,9 @@ def build_view_checks(environment: Environment) -> list[dg.AssetChecksDefinition
     tests = {(test.view, test.name): test for test in data_tests() if rules.checks != "off"}
     rules_by_name = {rule.name: rule for rule in rules.rules if rule.check != "off"}
     specs = [
-        *(dg.AssetCheckSpec(test.name, asset=test.view, description=test.holds) for test in tests.values()),
+        *(dg.AssetCheckSpec(test.name, asset=key_of(test.view), description=test.holds) for test in tests.values()),
         *(
-            dg.AssetCheckSpec(rule.name, asset="findings", description=f"No image builder: {rule.title}. {rule.source}")
+            dg.AssetCheckSpec(rule.name, asset=key_of("findings"), description=_promise(rule))
             for rule in rules_by_name.values()
         ),
     ]
@@ -48,7 +50,7 @@ def build_view_checks(environment: Environment) -> list[dg.AssetChecksDefinition
         keys = sorted(context.selected_asset_check_keys, key=str)
         with fail_with_sentence(), views.connect(warehouse.open(), views.Settings.read(environment)) as connection:
             findings = _not_passed(connection) if any(key.name in rules_by_name for key in keys) else []
-            for asset, its_keys in itertools.groupby(keys, key=lambda key: key.asset_key.path[-1]):
+            for asset, its_keys in itertools.groupby(keys, key=lambda key: name_of(key.asset_key)):
                 # All tests of a view read the same rows: they are worked out once.
                 connection.execute(f"create temp table {asset} as from {asset}")
                 for key in its_keys:
@@ -72,7 +74,7 @@ def _data_test(
         check_name=key.name,
         passed=not shown,
         severity=_SEVERITY[severity],
-        description=f"{failing.num_rows} rows fail." if shown else None,
+        description=f"{counted(failing.num_rows, 'row fails', 'rows fail')}." if shown else None,
         metadata={"failing": failing.num_rows, "rows": dg.MetadataValue.md(to_markdown(shown))},
     )
 
@@ -80,6 +82,10 @@ def _data_test(
 def _not_passed(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     rows: list[Row] = connection.sql(sql_query("checks", "findings")).to_arrow_table().to_pylist()
     return rows
+
+
+def _promise(rule: Rule) -> str:
+    return f"No image builder has this: {rule.title}. Source: {rule.source}"
 
 
 def _finding(rows: list[Row], key: dg.AssetCheckKey, rule: Rule) -> dg.AssetCheckResult:
@@ -90,7 +96,7 @@ def _finding(rows: list[Row], key: dg.AssetCheckKey, rule: Rule) -> dg.AssetChec
         check_name=key.name,
         passed=not failing,
         severity=_SEVERITY[rule.check],
-        description=f"{len(failing)} image builders: {rule.title}: {named}" if failing else None,
+        description=f"{counted(len(failing), 'image builder')} with this: {rule.title}. {named}" if failing else None,
         metadata={
             "failing": len(failing),
             "unknown": len(rows) - len(failing),

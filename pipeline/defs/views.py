@@ -13,6 +13,7 @@ from dagster import AssetExecutionContext
 
 from pipeline import views
 from pipeline.contract import PRICES
+from pipeline.defs.catalog import key_of, source_of
 from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import WarehouseResource
 from pipeline.defs.schemas import column_schema
@@ -54,12 +55,12 @@ def _step(environment: Environment, name: str, listed: list[View]) -> dg.AssetsD
         name=name,
         specs=[
             dg.AssetSpec(
-                view.name,
-                deps=sorted(lineage.upstream(view)),
+                key_of(view.name),
+                deps=[key_of(name) for name in sorted(lineage.upstream(view))],
                 description=f"{view.purpose}\n\nGrain: {view.grain}",
                 group_name=view.group,
-                kinds={"duckdb", "view"},
-                metadata={"dagster/column_schema": _schema(view)},
+                kinds={"duckdb", "sql"},
+                metadata={"dagster/column_schema": _schema(view), **source_of(view.group, view.name)},
             )
             for view in listed
         ],
@@ -73,8 +74,8 @@ def _step(environment: Environment, name: str, listed: list[View]) -> dg.AssetsD
             path = views.build(home, settings)
             with views.connect(home, settings) as connection:
                 for view in listed:
-                    if dg.AssetKey(view.name) in context.selected_asset_keys:
-                        yield dg.MaterializeResult(view.name, metadata=_metadata(connection, view, path))
+                    if key_of(view.name) in context.selected_asset_keys:
+                        yield dg.MaterializeResult(key_of(view.name), metadata=_metadata(connection, view, path))
 
     return create_views
 
@@ -111,7 +112,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any
 def _lineage(view: View) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(dg.AssetKey(table), name) for table, name in found]
+            column: [dg.TableColumnDep(key_of(table), name) for table, name in found]
             for column, found in lineage.of_view(view.name).items()
         }
     )

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import ConfigurationError
+from pipeline.settings import values
 from pipeline.settings.files import NO_FILE, SettingsFile
 
 PREFIX = "IMAGE_BUILDERS_"
@@ -24,22 +25,7 @@ Executor = Literal["in_process", "multiprocess", "celery", "k8s"]
 Severity = Literal["low", "medium", "high"]
 
 
-def _on_or_off(value: Any) -> Any:
-    # Pydantic would take yes, 1 and TRUE as well: other words than the documents name.
-    return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
-
-
-def _strict_day(value: Any) -> Any:
-    # Pydantic would take seconds since 1970 as well.
-    return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-def _strict_number(value: Any) -> Any:
-    # Pydantic would take 1_0 and " 1 " as well.
-    return value if not isinstance(value, str) or value.isdecimal() else "no number"
-
-
-Switch = Annotated[bool, BeforeValidator(_on_or_off), Field(strict=True)]
+Switch = Annotated[bool, BeforeValidator(values.on_or_off), Field(strict=True)]
 
 
 class Environment(BaseModel):
@@ -60,7 +46,7 @@ class Environment(BaseModel):
         description="daily or hourly windows, UTC",
         json_schema_extra={"default": "that of the newest snapshot, else daily"},
     )
-    first_window: Annotated[date, BeforeValidator(_strict_day)] | None = Field(
+    first_window: Annotated[date, BeforeValidator(values.strict_day)] | None = Field(
         default=None,
         description="the day with which Dagster's partitions begin",
         json_schema_extra={"default": "that of the first snapshot; 2026-01-01 on an object store"},
@@ -95,12 +81,26 @@ class Environment(BaseModel):
     schedule: Switch = Field(
         default=False, description="on or off: Dagster's schedules are switched on when they are loaded"
     )
+    fail_unseen: Literal["never", "any", "all"] = Field(
+        default="never",
+        description="never, any or all: a run fails, after its commit, when any or all of its targets were not seen",
+    )
+    asset_owners: Annotated[tuple[str, ...], BeforeValidator(values.owners)] = Field(
+        default=(),
+        description="who owns the assets in Dagster's catalog: e-mail addresses and team:NAME, with commas between",
+        json_schema_extra={"default": ""},
+    )
+    asset_tags: Annotated[tuple[tuple[str, str], ...], BeforeValidator(values.key_values)] = Field(
+        default=(),
+        description="tags of the assets in Dagster's catalog: KEY=VALUE, with commas between, domain=cad for instance",
+        json_schema_extra={"default": ""},
+    )
     executor: Executor = Field(
         default="in_process",
         description="in_process, multiprocess, celery or k8s: Dagster's executor for the steps of a run",
     )
     executor_config: Path | None = Field(default=None, description="that executor's configuration: a YAML file")
-    shards: Annotated[int, BeforeValidator(_strict_number)] = Field(
+    shards: Annotated[int, BeforeValidator(values.strict_number)] = Field(
         default=1, ge=1, description="extract steps that a run's targets are split into"
     )
     folder: Path | None = Field(
@@ -217,6 +217,8 @@ def _sentence(error: Any, given: Mapping[str, Any]) -> str:
         return f"{variable(name)} is '{value}'; it is one of: on, off."
     if name == "first_window":
         return f"{variable(name)} is '{value}'; it must be a day, 2026-11-25 for instance."
+    if error["type"] == "value_error":
+        return f"{variable(name)} is '{value}': {error['ctx']['error']}."
     if name == "shards":
         return f"{variable(name)} is '{value}'; it must be a whole number from 1."
     return f"{variable(name)} is '{value}': {error['msg']}."

@@ -17,6 +17,7 @@ import pytest
 from pipeline import views
 from pipeline.contract import CHILDREN, TABLES
 from pipeline.definitions import build_definitions
+from pipeline.defs.catalog import key_of, name_of
 from pipeline.defs.checks import unknown_members
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
 from pipeline.defs.schedules import JOB
@@ -64,7 +65,7 @@ def run(looker: Callable[..., Looker], tmp_path: Path) -> Iterator[tuple[Looker,
                 run_config={"ops": {"snapshot": {"config": {"regions": ["us-east-1", "eu-west-1"]} | config}}},
                 raise_on_error=False,
                 # What lies over the tables takes its time: only tests that are about it have it made.
-                asset_selection=None if whole else [dg.AssetKey(t.name) for t in TABLES],
+                asset_selection=None if whole else [key_of(t.name) for t in TABLES],
             )
 
         yield look, execute
@@ -72,11 +73,11 @@ def run(looker: Callable[..., Looker], tmp_path: Path) -> Iterator[tuple[Looker,
 
 def materializations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetMaterialization]:
     events = (e.materialization for e in result.get_asset_materialization_events())
-    return {m.asset_key.to_user_string(): m for m in events}
+    return {name_of(m.asset_key) if m.asset_key != dg.AssetKey("report") else "report": m for m in events}
 
 
 def checks(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
-    return {(e.asset_key.to_user_string(), e.check_name): e for e in result.get_asset_check_evaluations()}
+    return {(name_of(e.asset_key), e.check_name): e for e in result.get_asset_check_evaluations()}
 
 
 @pytest.mark.slow
@@ -108,10 +109,8 @@ def test_views_tell_their_columns_lineage_rows_and_pictures(run: tuple[Looker, R
     told = made["findings"].metadata
     assert told["dagster/row_count"].value == 3 * 11
     lineage = told["dagster/column_lineage"].value.deps_by_column  # type: ignore[union-attr]
-    assert ("image_builders_current", "name") in {
-        (d.asset_key.to_user_string(), d.column_name) for d in lineage["name"]
-    }
-    assert ("finding_rules", "severity") in {(d.asset_key.to_user_string(), d.column_name) for d in lineage["severity"]}
+    assert ("image_builders_current", "name") in {(name_of(d.asset_key), d.column_name) for d in lineage["name"]}
+    assert ("finding_rules", "severity") in {(name_of(d.asset_key), d.column_name) for d in lineage["severity"]}
     schema = told["dagster/column_schema"].value
     assert [(c.name, c.type) for c in schema.columns][:2] == [("account_id", "varchar"), ("region", "varchar")]  # type: ignore[union-attr]
     assert "| no_vpc_endpoint | ████████████████████████ | 3 |" in str(told["failing by rule"].value)
@@ -132,16 +131,16 @@ def test_views_tell_their_columns_lineage_rows_and_pictures(run: tuple[Looker, R
 def test_the_graph_of_views_is_that_of_their_sql() -> None:
     graph = build_definitions(settings_of({})).resolve_asset_graph()
     for view in asset_views():
-        node = graph.get(dg.AssetKey(view.name))
-        assert {key.to_user_string() for key in node.parent_keys} == lineage.upstream(view)
+        node = graph.get(key_of(view.name))
+        assert {name_of(key) for key in node.parent_keys} == lineage.upstream(view)
         assert node.description == f"{view.purpose}\n\nGrain: {view.grain}"
-    assert {k.to_user_string() for k in graph.get(dg.AssetKey("prices")).parent_keys} == {
+    assert {name_of(k) for k in graph.get(dg.AssetKey("prices")).parent_keys} == {
         "instance_prices",
         "price_file",
     }
     asked = re.findall(r"\b(?:from|join) (\w+)", " ".join(sql_query("report", name) for name in sql_files("report")))
     known = {view.name for view in asset_views()}
-    upstream = {key.to_user_string() for key in graph.get(dg.AssetKey("report")).parent_keys}
+    upstream = {name_of(key) for key in graph.get(dg.AssetKey("report")).parent_keys}
     assert set(asked) & known == upstream
 
 
@@ -213,7 +212,7 @@ def test_assets_say_how_old_they_may_be(cadence: str, warn: int, fail: int) -> N
     for spec in definitions.resolve_all_asset_specs():
         policy: Any = spec.freshness_policy
         assert policy, spec.key
-        if spec.key == dg.AssetKey("instance_prices"):
+        if spec.key == key_of("instance_prices"):
             assert policy.fail_window.to_timedelta() == timedelta(days=60)
             continue
         assert policy.warn_window.to_timedelta() == timedelta(hours=warn, minutes=15)
@@ -228,10 +227,10 @@ def test_prices_are_an_asset_that_runs_seldom_and_by_itself(run: tuple[Looker, R
     with dg.DagsterInstance.ephemeral() as instance:
         result = definitions.resolve_job_def("image_builder_prices").execute_in_process(instance=instance)
     (made,) = materializations(result).values()
-    assert made.asset_key == dg.AssetKey("instance_prices")
+    assert made.asset_key == key_of("instance_prices")
     assert made.metadata["dagster/row_count"].value > 50  # type: ignore[operator]
     snapshot = definitions.resolve_job_def(JOB)
-    assert dg.AssetKey("instance_prices") not in snapshot.asset_layer.selected_asset_keys
+    assert key_of("instance_prices") not in snapshot.asset_layer.selected_asset_keys
     schedule = definitions.resolve_schedule_def("every_week")
     assert (schedule.cron_schedule, schedule.default_status) == ("17 3 * * 1", dg.DefaultScheduleStatus.STOPPED)
 
@@ -256,8 +255,8 @@ def test_what_the_ui_is_told(run: tuple[Looker, Run]) -> None:
 def test_every_table_has_its_column_schema_with_descriptions() -> None:
     graph = build_definitions(settings_of({})).resolve_asset_graph()
     for table in TABLES:
-        assert graph.get(dg.AssetKey(table.name)).group_name == "image_builders"
-        schema = graph.get(dg.AssetKey(table.name)).metadata["dagster/column_schema"]
+        assert graph.get(key_of(table.name)).group_name == "tables"
+        schema = graph.get(key_of(table.name)).metadata["dagster/column_schema"]
         assert [(c.name, c.description, c.constraints.nullable) for c in schema.columns] == [
             (c.name, c.description, c.nullable) for c in table.columns
         ]
@@ -280,7 +279,7 @@ def test_coverage_is_an_error_that_lists_each_target_not_seen(run: tuple[Looker,
     found = checks(execute())["extracts", "coverage"]
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert found.description
-    assert found.description.startswith("2 targets were not seen: 123456789012/eu-west-1, denied, AccessDenied")
+    assert found.description.startswith("2 of 2 targets were not seen: 123456789012/eu-west-1, denied, AccessDenied")
     assert "123456789012/us-east-1, malformed, MalformedReply" in found.description
 
 
@@ -319,7 +318,7 @@ def test_repeated_keys_and_orphans_are_found(run: tuple[Looker, Run]) -> None:
     stranger = rows.slice(0, 1).set_column(3, rows.schema.field(3), [["arn:of:nobody"]])
     pq.write_table(pa.concat_tables([rows, rows.slice(0, 1), stranger]), path)
     definitions = build_definitions(settings_of({}), warehouse=WarehouseResource(location=str(root), grace=0.0))
-    of_tables = dg.AssetSelection.checks_for_assets(*(dg.AssetKey(t.name) for t in TABLES))
+    of_tables = dg.AssetSelection.checks_for_assets(*(key_of(t.name) for t in TABLES))
     job = dg.define_asset_job("only_checks", of_tables)
     alone = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
     evaluated = checks(alone.resolve_job_def("only_checks").execute_in_process())
@@ -329,8 +328,8 @@ def test_repeated_keys_and_orphans_are_found(run: tuple[Looker, Run]) -> None:
         ("image_builder_subnets", "unique_key"),
         ("image_builder_subnets", "no_orphans"),
     }
-    assert "1 files are not what was committed: image_builder_subnets/" in str(failing["extracts", "files"])
-    assert "1 rows have no image builder: arn:of:nobody, 0" in str(failing["image_builder_subnets", "no_orphans"])
+    assert "1 file is not what was committed: image_builder_subnets/" in str(failing["extracts", "files"])
+    assert "1 row has no image builder: arn:of:nobody, 0" in str(failing["image_builder_subnets", "no_orphans"])
 
 
 @pytest.mark.parametrize(
@@ -484,6 +483,41 @@ def test_the_schedule_launches_the_window_that_is_open_and_no_other(cadence: str
 def test_a_cadence_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="IMAGE_BUILDERS_CADENCE is 'weekly'; it is one of: daily, hourly"):
         build_definitions(settings_of({"IMAGE_BUILDERS_CADENCE": "weekly"}))
+
+
+@pytest.mark.parametrize(
+    ("setting", "fails"), [("never", set()), ("any", {"one", "both"}), ("all", {"both"})], ids=["never", "any", "all"]
+)
+def test_a_run_that_did_not_see_all_fails_where_it_is_asked_to(
+    setting: str, fails: set[str], run: tuple[Looker, Run]
+) -> None:
+    look, execute = run
+    for name, region in (("one", "eu-west-1"), ("both", "*")):
+        look.sandbox.appstream.faults[:] = [Fault("deny", region=region)]
+        result = execute(environ={"IMAGE_BUILDERS_FAIL_UNSEEN": setting})
+        assert result.success is (name not in fails)
+        assert len(look.warehouse.snapshots()) == 1, "and it is committed either way"
+        said = [e.step_failure_data.user_failure_data for e in result.all_events if e.is_step_failure]
+        if name in fails:
+            assert "not seen; the snapshot is committed, and the run fails because" in str(said[0])
+        assert "extracts" in materializations(result)
+
+
+def test_every_asset_has_a_short_name_its_source_and_the_owners_and_tags_of_the_settings() -> None:
+    environ = {
+        "IMAGE_BUILDERS_ASSET_OWNERS": "team:platform, me@example.com",
+        "IMAGE_BUILDERS_ASSET_TAGS": "domain=cad, tier=gold",
+    }
+    graph = build_definitions(settings_of(environ)).get_repository_def().asset_graph
+    groups = {node.group_name for node in graph.asset_nodes}
+    assert groups == {"current", "history", "cost", "findings", "usage", "tables", "prices", "internal", "report"}
+    for node in graph.asset_nodes:
+        assert len(node.key.to_user_string()) <= 27
+        assert list(node.owners) == ["team:platform", "me@example.com"]
+        assert {k: v for k, v in node.tags.items() if "dagster" not in k} == {"domain": "cad", "tier": "gold"}
+        (reference,) = node.metadata["dagster/code_references"].code_references
+        assert Path(reference.file_path).is_file()
+        assert node.kinds
 
 
 def test_steps_run_in_the_runs_own_process() -> None:

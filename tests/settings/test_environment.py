@@ -126,3 +126,18 @@ def test_a_file_that_is_named_and_cannot_be_read_is_named_by_its_full_path(close
     with pytest.raises(ConfigurationError) as error:
         read_targets(settings.file("targets"))
     assert str(error.value) == f"{closed}/targets.yaml cannot be read: Permission denied."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ASSET_OWNERS", "me", "me is neither an e-mail address nor team:NAME."),
+        ("ASSET_TAGS", "domain", "domain= is no KEY=VALUE of letters, digits, _, . and -."),
+        ("FIRST_WINDOW", "7", "it must be a day, 2026-11-25 for instance."),
+        ("FAIL_UNSEEN", "yes", "it is one of: never, any, all."),
+    ],
+)
+def test_what_a_variable_may_be_is_told(name: str, value: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match="IMAGE_BUILDERS_") as error:
+        Environment.read({f"IMAGE_BUILDERS_{name}": value}, HERE)
+    assert str(error.value).endswith(said)

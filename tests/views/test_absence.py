@@ -10,6 +10,7 @@ import pytest
 from pipeline import views
 from pipeline.contract import TABLES
 from pipeline.definitions import build_definitions
+from pipeline.defs.catalog import key_of
 from pipeline.defs.resources import AwsResource, ClockResource, WarehouseResource
 from pipeline.defs.schedules import JOB
 from pipeline.sandbox.faults import Fault
@@ -47,7 +48,7 @@ class Story:
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
             # The views are asked directly; that the job makes their assets is other tests' subject.
-            asset_selection=[dg.AssetKey(t.name) for t in TABLES],
+            asset_selection=[key_of(t.name) for t in TABLES],
         )
         assert result.success
 
