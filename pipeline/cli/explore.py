@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.printing import write
+from pipeline.cli.printing import require_folder, write
 from pipeline.cli.progress import waiting
 from pipeline.errors import ConfigurationError
 
@@ -60,6 +60,8 @@ def report(output: str) -> None:
     from pipeline.warehouse import Warehouse
 
     environment = process_environment()
+    if output != "-":
+        require_folder(Path(output))
     with waiting("Asking, and drawing the charts"):
         rendered = page.render(Warehouse(environment.warehouse), views.Settings.read(environment))
     if output == "-":

@@ -50,8 +50,8 @@ class Output:
         """Raises ConfigurationError where the answer could not be written, before it is worked out."""
         if self.path is None and self.format in _BYTES:
             raise ConfigurationError(f"--format {self.format} is no text: name a file with --output.")
-        if self.path is not None and not Path(self.path).absolute().parent.is_dir():
-            raise ConfigurationError(f"{self.path} cannot be written: there is no such folder.")
+        if self.path is not None:
+            require_folder(Path(self.path))
 
     def print_rows(self, columns: Sequence[str], rows: Sequence[Sequence[str | None]], folds: bool = False) -> None:
         """Prints rows of text. A table leaves out columns that are null in every row; with `folds`, sentences in the
@@ -109,6 +109,12 @@ def distinct(table: pa.Table) -> pa.Table:
             known = f"{name}_{number}"
         names.append(known)
     return table.rename_columns(names)
+
+
+def require_folder(path: Path) -> None:
+    """Raises ConfigurationError for a file that could not be written, before its content is worked out."""
+    if not path.absolute().parent.is_dir():
+        raise ConfigurationError(f"{path} cannot be written: there is no such folder.")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,13 +10,17 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from pipeline.report.colours import AMOUNTS, STATE_COLOURS, colours_of
 from pipeline.report.queries import Row, Series
 
-_WIDTHS = {"wide": 880, "narrow": 330}
+_WIDTHS = {"wide": 1060, "narrow": 330}
 """Pixels: of a screen or a sheet of paper, and of a phone."""
 
-_STATE_COLOURS = {"RUNNING": "#e07b39", "STOPPED": "#8d99ab", "FAILED": "#c0394b"}
-_OTHER_COLOURS = ("#2f6fde", "#3a9d6a", "#8a63d2", "#c9a227", "#4aa8b8", "#b06ab3")
+_LABELS = {"wide": 16, "narrow": 6}
+"""Days that have a label, at most: more would run into each other."""
+
+_WIDEST_BAR = 56
+_MARK = re.compile(r'(<path aria-label="([^"]*)"[^>]*?)/>')
 
 
 @dataclass(frozen=True)
@@ -33,45 +37,109 @@ def states_chart(series: Series) -> Chart | None:
     """Stacked bars of image builders by state, a bar a day; None without rows."""
     if not series.rows:
         return None
-    states = sorted({str(row["state"]) for row in series.rows}, key=lambda s: (s not in _STATE_COLOURS, s))
-    others = itertools.cycle(_OTHER_COLOURS)
-    colours = [_STATE_COLOURS.get(state) or next(others) for state in states]
-    chart = (
-        alt.Chart(_data(series.rows))
-        .mark_bar()
-        .encode(
-            x=alt.X("yearmonthdate(day):T", title=None),
-            y=alt.Y("builders:Q", title="image builders"),
-            color=alt.Color("state:N", title=None, scale=alt.Scale(domain=states, range=colours)),
+    known = list(STATE_COLOURS)
+    states = sorted({str(row["state"]) for row in series.rows}, key=lambda s: (known.index(s) if s in known else 99, s))
+    rows = [
+        row
+        | {"told": f"{_told(row['day'])}: {row['builders']} {row['state']}", "place": states.index(str(row["state"]))}
+        for row in series.rows
+    ]
+    colour = alt.Color("state:N", title=None, scale=alt.Scale(domain=states, range=colours_of(states)))
+
+    def drawn(x: alt.X, bar: int) -> Any:
+        return (
+            alt.Chart(_data(rows))
+            .mark_bar(size=bar, opacity=1)
+            .encode(
+                x=x,
+                y=alt.Y("builders:Q", title="image builders", axis=alt.Axis(tickMinStep=1)),
+                color=colour,
+                order=alt.Order("place:Q"),
+                description=alt.Description("told:N"),
+            )
         )
-    )
-    return _drawn("states", series, chart)
+
+    return _chart("states", series, drawn)
 
 
 def cost_chart(series: Series) -> Chart | None:
-    """Bars of the most and the likely cost, a bar a day, with a line at the least; None without rows."""
+    """For each day a bar up to the most, in it one up to what is likely, and a line at the least; None without rows."""
     if not series.rows:
         return None
-    base = alt.Chart(_data(series.rows)).encode(x=alt.X("yearmonthdate(day):T", title=None))
-    most = base.mark_bar(opacity=0.35, color=_OTHER_COLOURS[0]).encode(y=alt.Y("usd_high:Q", title="US dollars"))
-    likely = base.mark_bar(color=_OTHER_COLOURS[0]).encode(y=alt.Y("usd_estimate:Q", title="US dollars"))
-    least = base.mark_tick(color="#10214a", thickness=2).encode(y=alt.Y("usd_low:Q", title="US dollars"))
-    return _drawn("cost", series, most + likely + least)
+    amounts = {"at most": "usd_high", "most likely": "usd_estimate", "at least": "usd_low"}
+    rows = [
+        {
+            "day": row["day"],
+            "amount": name,
+            "usd": row[column],
+            "told": f"{_told(row['day'])}: ${row[column]:,.2f} {name}",
+        }
+        for name, column in amounts.items()
+        for row in series.rows
+    ]
+    colour = alt.Color(
+        "amount:N", title=None, scale=alt.Scale(domain=list(AMOUNTS), range=list(AMOUNTS.values())), sort=list(AMOUNTS)
+    )
+
+    def drawn(x: alt.X, bar: int) -> Any:
+        base = alt.Chart(_data(rows)).encode(
+            x=x,
+            y=alt.Y("usd:Q", title="US dollars", stack=None),
+            color=colour,
+            description=alt.Description("told:N"),
+        )
+        most = base.transform_filter("datum.amount == 'at most'").mark_bar(size=bar, opacity=1)
+        likely = base.transform_filter("datum.amount == 'most likely'").mark_bar(size=round(bar * 0.6), opacity=1)
+        # A bar without height is a line, and has the same legend as bars.
+        least = base.transform_filter("datum.amount == 'at least'").mark_tick(thickness=3, size=bar, opacity=1)
+        return most + likely + least
+
+    return _chart("cost", series, drawn)
 
 
-def _drawn(name: str, series: Series, chart: Any) -> Chart:
+def _chart(name: str, series: Series, drawn: Any) -> Chart:
+    days = sorted({row["day"] for row in series.rows})
+    years = sorted({day.year for day in days})
     pictures = {}
     for kind, width in _WIDTHS.items():
-        drawn = chart.properties(
-            width=width, height=220, background="transparent", autosize={"type": "fit", "contains": "padding"}
+        columns = 3 if kind == "narrow" else 8
+        every = -(-len(days) // _LABELS[kind])
+        # Bars stand above their days, each a place of its own: on an axis of time they would stand on an edge, and a
+        # tomorrow would follow.
+        axis = alt.Axis(
+            values=[_plain(day) for day in days[::every]],
+            labelExpr="timeFormat(toDate(datum.value), '%-d %b')",
+            labelAngle=0,
+            labelOverlap=False,
+            ticks=False,
         )
-        drawn = (
-            drawn.configure_view(stroke=None)
-            .configure_axis(labelFontSize=12, titleFontSize=12)
-            .configure_legend(orient="bottom", columns=3 if kind == "narrow" else 8, labelFontSize=12)
+        x = alt.X("day:O", title=" – ".join(dict.fromkeys([str(years[0]), str(years[-1])])), axis=axis)
+        bar = max(2, min(_WIDEST_BAR, round(0.7 * (width - 60) / len(days))))
+        picture = (
+            drawn(x, bar)
+            .properties(
+                width=width, height=240, background="transparent", autosize={"type": "fit", "contains": "padding"}
+            )
+            .configure_view(stroke=None)
+            .configure(font="system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif")
+            .configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal", grid=True)
+            .configure_axisX(grid=False)
+            .configure_legend(
+                orient="bottom",
+                columns=columns,
+                labelFontSize=12,
+                symbolType="square",
+                symbolOpacity=1,
+            )
         )
-        pictures[kind] = vl_convert.vegalite_to_svg(drawn.to_json(), vl_version=_vegalite_version())
+        svg = vl_convert.vegalite_to_svg(picture.to_json(), vl_version=_vegalite_version())
+        # A browser shows a mark's title when a mouse rests on it.
+        pictures[kind] = _MARK.sub(r"\1><title>\2</title></path>", svg)
     return Chart(name, series.title, series.note, pictures)
+
+
+def _told(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
 
 
 def _vegalite_version() -> str:
@@ -80,8 +148,8 @@ def _vegalite_version() -> str:
 
 def _data(rows: list[Row]) -> Any:
     make: Any = alt.Data  # Altair leaves it untyped.
-    return make(values=[_plain(row) for row in rows])
+    return make(values=[{k: _plain(v) for k, v in row.items()} for row in rows])
 
 
-def _plain(row: Row) -> Row:
-    return {k: v.isoformat() if isinstance(v, date) else v for k, v in row.items()}
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value

@@ -5,13 +5,14 @@ What it says is `queries`' subject, its pictures are `charts`'; how it looks is 
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from pipeline import __version__, views
-from pipeline.errors import WarehouseError, missing_extra
+from pipeline.errors import WarehouseError, counted, missing_extra
 from pipeline.report import queries
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.scan import first_words, retry_missing_file
@@ -20,7 +21,7 @@ from pipeline.warehouse.storage import as_warehouse_error
 FILE = "report.html"
 """The report in the warehouse's folder, which the Dagster asset writes."""
 
-_SENTENCES = ("finding", "evidence", "from_value", "to_value", "last_error_message")
+_SENTENCES = ("evidence", "reason", "from_value", "to_value", "last_error_message")
 """Columns that may hold sentences: they wrap."""
 
 
@@ -56,22 +57,44 @@ def _render(warehouse: Warehouse, settings: views.Settings | None) -> str:
 
     template = _template()
     with views.connect(warehouse, settings) as connection:
+        queries.work_out(connection)
         counts = queries.ask_one(connection, "figures")
+        first, newest = counts["first_look_at"], counts["newest_look_at"]
+        days = (newest.date() - first.date()).days + 1
+        sheets = [queries.sheet(connection, name, days) for name in queries.SHEETS]
+        linked = {builder for sheet in sheets for builder in sheet.builders if builder}
+        history, changes = queries.histories(connection, linked, days)
         drawn = (
-            charts.states_chart(queries.series(connection, "states_by_day")),
-            charts.cost_chart(queries.series(connection, "cost_by_day")),
+            charts.states_chart(queries.series(connection, "states_by_day", days)),
+            charts.cost_chart(queries.series(connection, "cost_by_day", days)),
         )
         page: str = template.render(
             version=__version__,
-            at=_cell(counts["newest_look_at"]),
-            snapshots=counts["snapshots"],
-            figures=queries.figures(connection, counts),
+            at=_cell(newest),
+            period=_period(first, newest),
+            snapshots=counted(counts["snapshots"], "snapshot"),
+            figures=queries.figures(connection, counts, days),
             charts=[chart for chart in drawn if chart],
-            sheets=[queries.sheet(connection, name) for name in queries.SHEETS],
+            first=sheets[0],
+            rules=sheets[1],
+            sections=queries.sections(sheets[1]),
+            sheets=sheets[2:],
+            history=history,
+            changes=changes,
             most_rows=queries.MOST_ROWS,
             texts=_SENTENCES,
         )
         return page
+
+
+def _period(first: datetime, newest: datetime) -> str:
+    days = (newest.date() - first.date()).days + 1
+    return counted(days, "day") + (f", {first:%Y-%m-%d} to {newest:%Y-%m-%d}" if days > 1 else f", {first:%Y-%m-%d}")
+
+
+def _anchor(arn: str) -> str:
+    """The id of a place in the page; an ARN may hold what an id may not."""
+    return f"b-{hashlib.sha256(arn.encode()).hexdigest()[:12]}"
 
 
 def _template() -> Any:
@@ -80,7 +103,8 @@ def _template() -> Any:
     environment = Environment(
         loader=PackageLoader("pipeline.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"cell": _cell, "heading": _heading, "is_number": queries.is_number}
+    environment.filters |= {"cell": _cell, "heading": _heading, "anchor": _anchor, "counted": counted}
+    environment.filters |= {"is_number": queries.is_number}
     return environment.get_template("report.html.j2")
 
 
@@ -89,7 +113,7 @@ def _cell(value: Any, column: str = "") -> str:
         return ""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    if column.startswith("usd"):
+    if "usd" in column.split("_"):
         return f"{value:,.2f}"
     return f"{value:,}" if queries.is_number(value) else str(value)
 

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from pipeline import sql_folder
+from pipeline.errors import counted
 from pipeline.views.sql_files import comment_and_query
 
 Row = dict[str, Any]
@@ -17,8 +18,20 @@ MOST_ROWS = 1000
 
 COST_DAYS = 30
 
-SHEETS = ("findings", "running", "excepted", "cost_by_account", "cost_by_owner", "changes", "coverage", "estate")
+SHEETS = (
+    *("savings", "findings", "running", "excepted"),
+    *("cost_by_account", "cost_by_owner", "changes", "coverage", "estate"),
+)
 """The tables of the report, files of sql/report, in their order."""
+
+HISTORY = "history"
+"""The file of what happened to each image builder."""
+
+BUILDER = "arn"
+"""The column by which a row is linked to the history of its image builder; it is not shown."""
+
+_SECTION = "source"
+"""The column that a section of rows has in common, beside the one that it is named by; it is not shown either."""
 
 _DAYS = {
     "cost": COST_DAYS,
@@ -45,7 +58,8 @@ class Figure:
 class Sheet:
     """A table: its title, a sentence on it, its columns and rows; `total` is the number of rows, listed or not.
 
-    The columns that are asked for most often come first, because a phone shows about three at once.
+    The columns that are asked for most often come first, because a phone shows about three at once. `builders` are the
+    ARNs of the rows' image builders, None where a row is of none.
     """
 
     name: str
@@ -54,10 +68,20 @@ class Sheet:
     columns: tuple[str, ...]
     rows: list[list[Any]]
     total: int
+    builders: list[str | None]
 
     def is_number(self, position: int) -> bool:
         """Whether a column holds numbers; its first rows may be empty."""
         return any(is_number(row[position]) for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Section:
+    """The findings of a rule."""
+
+    severity: str
+    source: str
+    sheet: Sheet
 
 
 @dataclass(frozen=True)
@@ -74,61 +98,154 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def figures(connection: duckdb.DuckDBPyConnection, counts: Row) -> list[Figure]:
-    """The figures at the head of the page. `counts` is the row of `figures.sql`."""
-    cost = ask_one(connection, "cost")
-    usd, bounds = "not known", ""
-    if cost["usd_estimate"] is not None:
-        usd, bounds = f"${cost['usd_estimate']:,.2f}", f"${cost['usd_low'] or 0:,.2f} – ${cost['usd_high']:,.2f}; "
-    unpriced = "all priced"
-    if cost["unpriced"]:
-        unpriced = f"without {cost['unpriced']:,} builders, {cost['unpriced_hours']:,.0f} hours, of no known price"
-    seen = f"{counts['targets_seen']:,} of {counts['targets']:,}"
+_SEVERAL_TIMES = (
+    *("coverage", "image_builders_current", "running_spans", "findings", "burn_rate"),
+    *("image_builder_changes", "image_builder_history"),
+)
+"""Views that several queries read whole. Those of which only some days are read are left to DuckDB."""
+
+
+def work_out(connection: duckdb.DuckDBPyConnection) -> None:
+    """Works these views out once, as tables of the connection that stand before them."""
+    for name in _SEVERAL_TIMES:
+        connection.execute(f"create temp table {name} as from {name}")
+
+
+def figures(connection: duckdb.DuckDBPyConnection, counts: Row, days: int) -> list[Figure]:
+    """The figures at the head of the page. `counts` is the row of `figures.sql`, `days` how many the looks span."""
+    cost, month = ask_one(connection, "cost", days), ask_one(connection, "month", days)
+    saved = sheet(connection, "savings", days)
     return [
-        Figure("builders", "Image builders", f"{counts['builders']:,}"),
-        Figure("running", "Running", f"{counts['running']:,}", f"{counts['billed']:,} in a state that is billed"),
+        Figure("builders", "Image builders", f"{counts['builders']:,}", _since(counts, "builders")),
+        Figure("running", "Running", f"{counts['running']:,}", _since(counts, "running")),
+        _month(month),
+        _cost(cost, min(days, COST_DAYS)),
+        _saved(saved),
         Figure("failing", "Findings", f"{counts['failing']:,}", f"{counts['failing_high']:,} of high severity"),
         Figure("unknown", "Unknown", f"{counts['unknown']:,}", "rules that AWS tells too little for"),
-        Figure("cost", f"Cost of {COST_DAYS} days", usd, f"{bounds}{unpriced}"),
         Figure(
             "hours",
-            f"Hours of {COST_DAYS} days",
+            f"Hours of {counted(min(days, COST_DAYS), 'day')}",
             f"{cost['hours_estimate']:,.0f}",
-            f"{cost['hours_low']:,.0f} – {cost['hours_high']:,.0f}",
+            f"{cost['hours_low']:,.0f} to {cost['hours_high']:,.0f}",
         ),
-        Figure("targets", "Targets seen", seen, "accounts and regions"),
+        Figure(
+            "targets", "Targets seen", f"{counts['targets_seen']:,} of {counts['targets']:,}", "accounts and regions"
+        ),
     ]
 
 
-def sheet(connection: duckdb.DuckDBPyConnection, name: str) -> Sheet:
+def dollars(amount: float) -> str:
+    """An amount to read at a glance: cents where they mean something."""
+    return f"${amount:,.2f}" if abs(amount) < 100 else f"${amount:,.0f}"
+
+
+def _since(counts: Row, name: str) -> str:
+    """How a number has changed since a week ago, or since the first look."""
+    if counts["before"] == counts["newest_look_at"]:
+        return "the first look"
+    change = counts[name] - counts[f"{name}_before"]
+    since = f"since {counts['before'].day} {counts['before']:%B}"
+    return f"{change:+,} {since}".replace("-", "−") if change else f"as many as {since.removeprefix('since ')}"
+
+
+def _month(month: Row) -> Figure:
+    title = "A month at this rate"
+    if not month["priced"]:
+        return Figure("month", title, "not known", "no price is known")
+    note = f"of it {dollars(month['volume_usd_per_month'] or 0)} volumes"
+    if month["unpriced"]:
+        note += f"; without {counted(month['unpriced'], 'builder')} of no known price"
+    return Figure("month", title, dollars(month["usd_per_month"]), note)
+
+
+def _cost(cost: Row, days: int) -> Figure:
+    title = f"Cost of {counted(days, 'day')}"
+    unpriced = "all priced"
+    if cost["unpriced"]:
+        builders = counted(cost["unpriced"], "builder")
+        unpriced = f"without {builders}, {counted(round(cost['unpriced_hours']), 'hour')}, of no known price"
+    if cost["usd_estimate"] is None:
+        return Figure("cost", title, "not known", unpriced)
+    bounds = f"{dollars(cost['usd_low'] or 0)} to {dollars(cost['usd_high'])}"
+    volumes = f"of it {dollars(cost['volume_usd_estimate'] or 0)} volumes"
+    return Figure("cost", title, dollars(cost["usd_estimate"]), f"{bounds}; {volumes}; {unpriced}")
+
+
+def _saved(saved: Sheet) -> Figure:
+    place = saved.columns.index("usd_per_month") if saved.rows else 0
+    usd = sum(row[place] or 0 for row in saved.rows)
+    titles = {0: "Stopping would save", 1: "Stopping this one would save"}
+    which = titles.get(saved.total, f"Stopping these {saved.total} would save")
+    names = ", ".join(str(row[saved.columns.index("name")]) for row in saved.rows)
+    note = f"a month: {names}" if names else "nothing that has a price has been running for long"
+    return Figure("saved", which, dollars(usd), note)
+
+
+def sheet(connection: duckdb.DuckDBPyConnection, name: str, days: int) -> Sheet:
     """A table of the report."""
-    title, note, query = _file(name)
-    answer = connection.sql(query, params=_parameters(name)).to_arrow_table()
+    title, note, query = _file(name, days)
+    answer = connection.sql(query, params=_parameters(name, days)).to_arrow_table()
+    builders = answer[BUILDER].to_pylist() if BUILDER in answer.column_names else [None] * answer.num_rows
+    if BUILDER in answer.column_names:
+        answer = answer.drop_columns([BUILDER])
     # Hide columns that are null in every row.
     answer = answer.select([n for n in answer.column_names if answer[n].null_count < max(1, answer.num_rows)])
     rows = answer.slice(0, MOST_ROWS).to_pylist()
-    return Sheet(name, title, note, tuple(answer.column_names), [list(row.values()) for row in rows], answer.num_rows)
+    listed = [list(row.values()) for row in rows]
+    return Sheet(name, title, note, tuple(answer.column_names), listed, answer.num_rows, builders[:MOST_ROWS])
 
 
-def series(connection: duckdb.DuckDBPyConnection, name: str) -> Series:
+def sections(sheet: Sheet) -> list[Section]:
+    """The findings by rule, each rule with its rows, as they are ordered."""
+    places = {name: sheet.columns.index(name) for name in ("finding", "severity", _SECTION) if name in sheet.columns}
+    found: list[Section] = []
+    shown = tuple(name for name in sheet.columns if name not in places)
+    for row, builder in zip(sheet.rows, sheet.builders, strict=True):
+        title = str(row[places["finding"]])
+        if not found or found[-1].sheet.title != title:
+            of_rule = Sheet(sheet.name, title, "", shown, [], 0, [])
+            found.append(Section(str(row[places["severity"]]), str(row[places[_SECTION]]), of_rule))
+        of_rule = found[-1].sheet
+        of_rule.rows.append([value for n, value in enumerate(row) if n not in places.values()])
+        of_rule.builders.append(builder)
+    return found
+
+
+def histories(connection: duckdb.DuckDBPyConnection, wanted: set[str], days: int) -> tuple[Sheet, dict[str, list[Row]]]:
+    """The changes of the wanted image builders, by ARN, in the order in which they are listed; and the whole as a sheet
+    that has their title and note.
+    """
+    title, note, query = _file(HISTORY, days)
+    by_builder: dict[str, list[Row]] = {}
+    for row in connection.sql(query).to_arrow_table().to_pylist():
+        if row[BUILDER] in wanted:
+            by_builder.setdefault(row[BUILDER], []).append(row)
+    return Sheet(HISTORY, title, note, (), [], len(by_builder), []), by_builder
+
+
+def series(connection: duckdb.DuckDBPyConnection, name: str, days: int) -> Series:
     """The rows of a chart of the report."""
-    title, note, query = _file(name)
-    return Series(name, title, note, connection.sql(query, params=_parameters(name)).to_arrow_table().to_pylist())
+    title, note, query = _file(name, days)
+    rows = connection.sql(query, params=_parameters(name, days)).to_arrow_table().to_pylist()
+    return Series(name, title, note, rows)
 
 
-def ask_one(connection: duckdb.DuckDBPyConnection, name: str) -> Row:
+def ask_one(connection: duckdb.DuckDBPyConnection, name: str, days: int = COST_DAYS) -> Row:
     """The row of a query that has one."""
-    (row,) = connection.sql(_file(name)[2], params=_parameters(name)).to_arrow_table().to_pylist()
+    (row,) = connection.sql(_file(name, days)[2], params=_parameters(name, days)).to_arrow_table().to_pylist()
     return dict(row)
 
 
-def _parameters(name: str) -> dict[str, int]:
-    return {"days": _DAYS[name]} if name in _DAYS else {}
+def _parameters(name: str, days: int = COST_DAYS) -> dict[str, int]:
+    """The parameter `$days` of a query that has it: no more than there are."""
+    return {"days": min(_DAYS[name], days)} if name in _DAYS else {}
 
 
-def _file(name: str) -> tuple[str, str, str]:
+def _file(name: str, days: int = COST_DAYS) -> tuple[str, str, str]:
     """The title, the note and the query of a file."""
     text = (sql_folder() / "report" / f"{name}.sql").read_text(encoding="utf-8")
     title, _, rest = text.partition("\n--\n")
     note, query = comment_and_query(rest)
-    return title.removeprefix("-- "), note.format(days=_DAYS.get(name)), query
+    told = counted(_parameters(name, days).get("days", 0), "day")
+    return title.removeprefix("-- "), note.format(days=told), query

@@ -5,7 +5,7 @@ select
     rule,
     region,
     name,
-    owner,
+    coalesce(owner, '(nobody)') as owner,
     evidence
 from findings
 where

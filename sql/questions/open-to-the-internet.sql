@@ -4,7 +4,7 @@ select
     region,
     name,
     state,
-    owner
+    coalesce(owner, '(nobody)') as owner
 from findings
 join image_builders_current
     using (arn, region, name)

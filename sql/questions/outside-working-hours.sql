@@ -4,7 +4,7 @@
 select
     region,
     name,
-    max(owner) as owner,
+    coalesce(max(owner), '(nobody)') as owner,
     round(sum(hours_estimate), 1) as hours_estimate,
     round(sum(hours_outside), 1) as hours_outside,
     round(sum(instance_usd_estimate), 2) as usd_estimate,

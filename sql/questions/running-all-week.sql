@@ -3,7 +3,7 @@
 select
     spans.region,
     spans.name,
-    spans.owner,
+    coalesce(spans.owner, '(nobody)') as owner,
     case
         when date_diff('hour', spans.proven_since, spans.last_seen_at) >= 5 * 24 then 'proven'
         else 'suspected'

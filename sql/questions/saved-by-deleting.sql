@@ -4,7 +4,7 @@
 select
     spans.region,
     spans.name,
-    spans.owner,
+    coalesce(spans.owner, '(nobody)') as owner,
     floor(date_diff('hour', spans.first_seen_at, spans.last_seen_at) / 24) as days_stopped,
     spans.extra_gb,
     -- An instance that is stopped costs nothing; a root volume above 200 GB does.

@@ -4,7 +4,7 @@
 select
     builders.region,
     builders.name,
-    owners.owner,
+    coalesce(owners.owner, '(nobody)') as owner,
     builders.state,
     max(changes.changed_at) as last_changed_at,
     floor(date_diff('hour', max(changes.changed_at), builders.observed_at) / 24) as days_at_least

@@ -1,6 +1,6 @@
 -- Changes of the last days
 --
--- The last {days} days, the newest first; each happened at some time between the two moments. States are left out: they
+-- The last {days}, the newest first; each happened at some time between the two moments. States are left out: they
 -- are above.
 
 select
@@ -12,7 +12,8 @@ select
     to_value,
     changed_after,
     region,
-    account_id
+    account_id,
+    arn
 from image_builder_changes
 where
     change <> 'first_seen'

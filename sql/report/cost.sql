@@ -9,6 +9,8 @@ select
     sum(usd_low) as usd_low,
     sum(usd_estimate) as usd_estimate,
     sum(usd_high) as usd_high,
+    sum(volume_usd_estimate) as volume_usd_estimate,
+    count(distinct cost_date) as days,
     coalesce(sum(unpriced_hours), 0) as unpriced_hours,
     count(distinct case when unpriced_hours + unpriced_volume_hours > 0 then arn end) as unpriced
 from cost_by_day

@@ -1,6 +1,6 @@
 -- Running hours and cost by account
 --
--- The last {days} days, instances and root volumes. The estimate is what is most likely; the least and the most are what
+-- The last {days}, instances and root volumes. The estimate is what is most likely; the least and the most are what
 -- the looks prove. What has no known price is in no amount.
 
 select
@@ -9,7 +9,7 @@ select
     round(sum(usd_estimate), 2) as usd_estimate,
     round(sum(usd_low), 2) as usd_low,
     round(sum(usd_high), 2) as usd_high,
-    round(sum(volume_usd_estimate), 2) as of_it_volumes,
+    round(sum(volume_usd_estimate), 2) as of_it_volumes_usd,
     round(sum(unpriced_hours), 1) as unpriced_hours,
     round(avg(looks), 1) as looks_a_day,
     round(sum(hours_estimate), 1) as hours_estimate,

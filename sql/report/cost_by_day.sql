@@ -1,6 +1,6 @@
 -- Cost by day
 --
--- Instances and root volumes: at most (light), what is most likely (dark), at least (line); what is unpriced is not in
+-- Instances and root volumes: what is most likely, and the least and the most that looks prove. What is unpriced is not in
 -- it.
 
 select

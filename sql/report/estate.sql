@@ -7,14 +7,15 @@ select
     builders.state,
     builders.region,
     builders.account_id,
-    owners.owner,
+    coalesce(owners.owner, '(nobody)') as owner,
     builders.instance_type,
     builders.platform,
     round(spans.hours_low, 1) as running_hours_low,
     round(spans.hours_estimate, 1) as running_hours_estimate,
     round(spans.hours_high, 1) as running_hours_high,
     builders.created_time,
-    builders.observed_at
+    builders.observed_at,
+    builders.arn
 from image_builders_current as builders
 left join image_builder_owners as owners
     using (arn)

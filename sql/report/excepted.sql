@@ -10,7 +10,8 @@ select
     severity,
     evidence,
     region,
-    account_id
+    account_id,
+    arn
 from findings
 where status = 'excepted'
 order by

@@ -2,8 +2,29 @@
 --
 -- One row.
 
+with moments as (
+    select
+        min(observed_at) as first_look_at,
+        max(observed_at) as newest_look_at,
+        greatest(min(observed_at), max(observed_at) - interval 7 days) as before
+    from looks
+),
+
+then_ as (
+    select
+        count(*) as builders,
+        count(case when history.state = 'RUNNING' then 1 end) as running
+    from image_builder_history as history
+    cross join moments
+    where history.valid_from <= moments.before and (history.valid_to is null or history.valid_to > moments.before)
+)
+
 select
-    (select max(observed_at) from looks) as newest_look_at,
+    moments.first_look_at,
+    moments.newest_look_at,
+    moments.before,
+    then_.builders as builders_before,
+    then_.running as running_before,
     (select count(*) from snapshots) as snapshots,
     (select count(*) from image_builders_current) as builders,
     (select count(*) from image_builders_current where state = 'RUNNING') as running,
@@ -13,3 +34,5 @@ select
     (select count(*) from findings where status = 'fail') as failing,
     (select count(*) from findings where status = 'fail' and severity = 'high') as failing_high,
     (select count(*) from findings where status = 'unknown') as unknown
+from moments
+cross join then_

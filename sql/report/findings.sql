@@ -1,25 +1,27 @@
--- Findings to act on
+-- Findings by rule
 --
--- What fails a rule, the worst first. A rule that AWS tells too little for is unknown, and not listed; nor is what is
--- accepted for now.
+-- What fails a rule, the worst rules first. What is accepted for now is not listed; a rule that AWS tells too little for is
+-- unknown.
 
 select
-    severity,
-    title as finding,
-    name,
-    owner,
-    evidence,
-    region,
-    account_id
+    findings.severity,
+    findings.title as finding,
+    findings.name,
+    coalesce(findings.owner, '(nobody)') as owner,
+    findings.evidence,
+    findings.region,
+    findings.account_id,
+    findings.source,
+    findings.arn
 from findings
-where status = 'fail'
+where findings.status = 'fail'
 order by
-    case severity
+    case findings.severity
         when 'high' then 0
         when 'medium' then 1
         else 2
     end,
-    title,
-    account_id,
-    region,
-    name
+    findings.title,
+    findings.account_id,
+    findings.region,
+    findings.name

@@ -5,7 +5,7 @@
 
 select
     findings.name,
-    findings.owner,
+    coalesce(findings.owner, '(nobody)') as owner,
     case findings.status
         when 'fail' then 'proven'
         when 'unknown' then 'suspected'
@@ -15,7 +15,8 @@ select
     spans.instance_type,
     round(spans.hours_estimate) as hours_estimate,
     findings.region,
-    findings.account_id
+    findings.account_id,
+    findings.arn
 from findings
 join running_spans as spans
     on findings.arn = spans.arn and spans.is_open

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipeline import views
 from pipeline.report import page as report
 from pipeline.report import queries
+from pipeline.report.colours import STATE_COLOURS
+from pipeline.views import questions
 from pipeline.warehouse import Warehouse
 from tests.support import Looker, builder, settings_of
 from tests.support.command import image_builders
@@ -85,18 +88,37 @@ def test_its_figures_are_those_of_sql(file: Path, week: Warehouse, open_page: Ca
     page = open_page(file)
     with views.connect(week) as connection:
         f, c = queries.ask_one(connection, "figures"), queries.ask_one(connection, "cost")
+    rate = "select sum(coalesce(usd_per_hour, 0) + coalesce(volume_usd_per_hour, 0)) as usd from burn_rate"
+    saved = views.query(week, queries._file("savings")[2])["usd_per_month"].to_pylist()
     assert f["builders"] > 20
+    assert 0 < len(saved) <= 3
     assert figures(page) == {
         "builders": str(f["builders"]),
         "running": str(f["running"]),
+        "month": f"${730 * views.query(week, rate)['usd'][0].as_py():,.0f}",
+        "cost": f"${c['usd_estimate']:,.0f}",
+        "saved": f"${sum(saved):,.0f}",
         "failing": str(f["failing"]),
         "unknown": str(f["unknown"]),
-        "cost": f"${c['usd_estimate']:,.2f}",
         "hours": f"{c['hours_estimate']:,.0f}",
         "targets": "3 of 3",
     }
     independent = "select count(*) as n from findings where status = 'fail'"
     assert figures(page)["failing"] == str(views.query(week, independent)["n"][0])
+    week_ago = "select count(*) as n from image_builders_as_of(timestamptz '2026-11-17 15:00:00+00')"
+    change = f["builders"] - views.query(week, week_ago)["n"][0].as_py()
+    assert f"{change:+} since 17 November".replace("-", "−") in page.locator(".figures").inner_text()
+    assert "Cost of 7 days" in page.locator(".figures").inner_text(), "not of thirty"
+
+
+def test_its_totals_are_those_of_the_saved_questions(
+    file: Path, week: Warehouse, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(file)
+    asked = views.query(week, questions.question("cost-by-owner").query)
+    assert column(page, "cost_by_owner", "owner") == asked["owner"].to_pylist()
+    assert "(nobody)" in asked["owner"].to_pylist()
+    assert column(page, "cost_by_owner", "usd_estimate") == [f"{usd:,.2f}" for usd in asked["usd_estimate"].to_pylist()]
 
 
 @pytest.mark.parametrize("sheet", queries.SHEETS)
@@ -111,12 +133,21 @@ def test_its_tables_are_those_of_sql(sheet: str, file: Path, week: Warehouse, op
             == "None."
         )
         return
-    table = page.locator(f"table[data-sheet={sheet}]")
-    assert table.get_attribute("data-total") == str(answer.num_rows)
     assert answer.num_rows > 0
     told = {name: answer[name].to_pylist() for name in answer.column_names}
-    shown = [name for name in told if any(value is not None for value in told[name])]  # Else it is no column.
-    assert [head.get_attribute("data-column") for head in table.locator("th").all()] == shown
+    # A column without any value is none; that of the ARN is a link, and a rule's own stand above its table.
+    above = ("arn", "finding", "severity", "source") if sheet == "findings" else ("arn",)
+    shown = [name for name in told if any(value is not None for value in told[name]) and name not in above]
+    tables = page.locator(f"table[data-sheet={sheet}]")
+    for table in tables.all():
+        assert [head.get_attribute("data-column") for head in table.locator("th").all()] == shown
+    if sheet == "findings":
+        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        assert [one.inner_text() for one in page.locator("summary b").all()] == list(dict.fromkeys(told["finding"]))
+        sources = [one.get_attribute("href") for one in page.locator("details > p a").all()]
+        assert sources == [source for _, source in dict.fromkeys(zip(told["finding"], told["source"], strict=True))]
+    else:
+        assert tables.get_attribute("data-total") == str(answer.num_rows)
     for name in shown:
         assert column(page, sheet, name) == [report._cell(value, name) for value in told[name]], name
 
@@ -133,8 +164,9 @@ def test_numbers_stand_below_their_heading_and_dollars_have_cents(file: Path, op
 
 def test_on_a_phone_a_finding_and_whose_it_is_are_seen_at_once(file: Path, open_page: Callable[..., Page]) -> None:
     page = open_page(file, viewport={"width": 390, "height": 844})
+    page.locator("summary").first.click()
     row = page.locator("table[data-sheet=findings] tbody tr").first
-    for place in range(3):
+    for place in range(2):
         box = row.locator("td").nth(place).bounding_box()
         assert box
         assert box["x"] + box["width"] <= 390
@@ -173,14 +205,101 @@ def test_its_tables_sort_up_and_down_with_what_is_empty_last(file: Path, open_pa
     amounts = [float(v.replace(",", "")) for v in column(page, "cost_by_owner", "usd_high")]
     assert amounts == sorted(amounts, reverse=True)
     assert heading.locator("..").get_attribute("aria-sort") == "descending"
-    page.locator("table[data-sheet=findings] th[data-column=severity] button").press("Enter")
-    assert column(page, "findings", "severity")[0] == "low"
-    page.locator("table[data-sheet=estate] th[data-column=owner] button").click()
-    owners = column(page, "estate", "owner")
-    named = [owner for owner in owners if owner]
-    assert named == sorted(named)
-    assert 0 < len(named) < len(owners)
-    assert owners[len(named) :] == [""] * (len(owners) - len(named))
+    page.locator("table[data-sheet=estate] th[data-column=created_time] button").press("Enter")
+    created = column(page, "estate", "created_time")
+    assert created == sorted(created)
+    page.locator("table[data-sheet=estate] th[data-column=running_hours_high] button").click()
+    hours = column(page, "estate", "running_hours_high")
+    known = [float(text.replace(",", "")) for text in hours if text]
+    assert known == sorted(known)
+    assert 0 < len(known) < len(hours)
+    assert hours[len(known) :] == [""] * (len(hours) - len(known)), "what is empty comes last"
+
+
+def test_a_filter_keeps_the_rows_that_have_its_words(file: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(file)
+    section = page.locator("section[data-filtered]", has=page.locator("table[data-sheet=estate]"))
+    everything = column(page, "estate", "name")
+    section.locator("input[type=search]").fill("us-east-1 RUNNING")
+    rows = [row.inner_text() for row in section.locator("tbody tr:visible").all()]
+    assert 0 < len(rows) < len(everything)
+    assert all("us-east-1" in row and "RUNNING" in row for row in rows)
+    assert section.locator("output").inner_text() == f"{len(rows)} of {len(everything)}"
+    section.locator("input[type=search]").fill("")
+    assert section.locator("tbody tr:visible").count() == len(everything)
+
+
+def test_each_builder_is_linked_to_its_own_history(file: Path, week: Warehouse, open_page: Callable[..., Page]) -> None:
+    page = open_page(file)
+    links = page.locator("table[data-sheet=estate] td a").all()
+    assert len(links) == len(column(page, "estate", "name"))
+    first = links[0]
+    name, region = first.inner_text(), column(page, "estate", "region")[0]
+    first.click()
+    target = page.locator("article:target")
+    assert target.locator("h3").inner_text().startswith(f"{name} {region}")
+    assert target.evaluate("e => e.getBoundingClientRect().top") < 900
+    asked = f"select count(*) as n from image_builder_changes where name = '{name}' and region = '{region}'"
+    assert target.locator("tbody tr").count() == min(views.query(week, asked)["n"][0].as_py(), 20)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing(scheme: str, width: int, file: Path, browser: Browser) -> None:
+    context = browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light", viewport={"width": width, "height": 900}
+    )
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = Axe().run(page).response["violations"]
+    context.close()
+    assert [(one["id"], one["impact"], one["nodes"][0]["html"]) for one in found] == []
+
+
+def test_no_text_is_clipped(file: Path, open_page: Callable[..., Page]) -> None:
+    for width in (390, 1280):
+        page = open_page(file, viewport={"width": width, "height": 900})
+        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        clipped = page.evaluate(
+            "[...document.querySelectorAll('h1,h2,h3,p,dt,dd,small,summary,td,th,label')]"
+            ".filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline')"
+            ".map(e => e.outerHTML.slice(0, 120))"
+        )
+        assert clipped == []
+        outside = page.locator("figure .wide svg text, figure .narrow svg text").evaluate_all(
+            "ts => ts.filter(t => t.getClientRects().length).filter(t => {"
+            " const a = t.getBoundingClientRect(), b = t.closest('svg').getBoundingClientRect();"
+            " return a.left < b.left - 1 || a.right > b.right + 1; }).length"
+        )
+        assert outside == 0
+
+
+def test_its_charts_have_a_bar_above_each_day_a_title_on_each_mark_and_a_colour_a_state(
+    file: Path, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(file)
+    texts = page.locator("figure[data-chart=states] .wide svg text").all_text_contents()
+    days = [text for text in texts if re.fullmatch(r"\d+ [A-Z][a-z][a-z]", text)]
+    assert days == ["17 Nov", "18 Nov", "19 Nov", "20 Nov", "21 Nov", "22 Nov", "23 Nov"], "and no tomorrow"
+    assert texts.count("2026") == 1
+    titles = page.locator("figure[data-chart=states] .wide svg path title").evaluate_all(
+        "ts => ts.map(t => t.textContent)"
+    )
+    assert any(re.fullmatch(r"23 November 2026: \d+ RUNNING", title) for title in titles)
+    fills = page.locator("figure[data-chart=states] .wide svg path[role=graphics-symbol]").evaluate_all(
+        "ps => ps.map(p => [p.getAttribute('aria-label').split(' ').pop(), p.getAttribute('fill')])"
+    )
+    assert {(state, colour) for state, colour in fills} == {(s, STATE_COLOURS[s]) for s, _ in fills}
+    centres = page.locator("figure[data-chart=cost] .wide svg path[aria-roledescription=bar]").evaluate_all(
+        "ps => ps.map(p => { const b = p.getBoundingClientRect(); return b.left + b.width / 2; })"
+    )
+    labels = page.locator("figure[data-chart=cost] .wide svg text", has_text="Nov").evaluate_all(
+        "ts => ts.map(t => { const b = t.getBoundingClientRect(); return b.left + b.width / 2; })"
+    )
+    assert all(min(abs(centre - label) for label in labels) < 2 for centre in centres)
+    family = page.locator("figure svg text").first.evaluate("t => getComputedStyle(t).fontFamily")
+    assert family == page.evaluate("getComputedStyle(document.body).fontFamily")
 
 
 def test_it_fits_a_phone(file: Path, open_page: Callable[..., Page]) -> None:
@@ -205,12 +324,47 @@ def test_light_and_dark_both_have_contrast(
 
 
 def test_printed_it_is_on_white_and_whole(file: Path, open_page: Callable[..., Page], tmp_path: Path) -> None:
-    page = open_page(file, color_scheme="dark")
+    paper = {"width": 1032, "height": 718}  # A4 landscape without its margins, at 96 pixels an inch.
+    page = open_page(file, color_scheme="dark", viewport=paper)
     page.emulate_media(media="print")
     assert luminance(page.evaluate("getComputedStyle(document.body).backgroundColor")) > 0.9
     assert page.locator(".scroll").first.evaluate("e => getComputedStyle(e).maxHeight") == "none"
-    page.pdf(path=tmp_path / "report.pdf", format="A4")
-    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert page.evaluate("document.documentElement.scrollWidth") <= paper["width"]
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    tables = page.locator("table[data-sheet]")
+    assert all(table.is_visible() for table in tables.all()), "those in closed sections too"
+    edges = page.locator("th").evaluate_all("ths => Math.max(...ths.map(t => t.getBoundingClientRect().right))")
+    assert edges <= paper["width"], "every column is on the paper"
+    heads = page.locator("thead").evaluate_all("hs => new Set(hs.map(h => getComputedStyle(h).display)).size === 1")
+    assert heads
+    assert page.locator("thead").first.evaluate("h => getComputedStyle(h).display") == "table-header-group"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
+    pdf = (tmp_path / "report.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    boxes = {tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox \[([^]]*)\]", pdf)}
+    assert all(box[2] > box[3] for box in boxes), "landscape"
+
+
+@pytest.mark.parametrize("count", [0, 1, 1200])
+def test_the_first_snapshot_an_empty_and_a_large_estate_look_right(
+    count: int, looker: Callable[..., Looker], open_page: Callable[..., Page]
+) -> None:
+    look = looker(*(builder(f"builder-{n:05}", Description="x" * (n % 7)) for n in range(count)))
+    look.publish()
+    Path("report.html").write_text(report.render(look.warehouse))
+    page = open_page(Path("report.html").absolute())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    told = page.locator(".figures").inner_text()
+    assert ("the first look" in told) is True
+    assert "Cost of 1 day\n" in told
+    assert f"1 day, {look.sandbox.clock.now():%Y-%m-%d}" in page.locator("header").inner_text()
+    if count > queries.MOST_ROWS:
+        assert f"The first {queries.MOST_ROWS:,} of {count:,}." in page.locator("main").inner_text()
+    bars = page.locator("figure[data-chart=states] .wide svg path[role=graphics-symbol]")
+    assert bars.count() == min(count, 1)
+    if count:
+        assert bars.first.evaluate("b => b.getBoundingClientRect().width") < 80, "a day is no wall"
 
 
 def luminance(colour: str) -> float:
@@ -254,7 +408,7 @@ def test_the_command_writes_it(looker: Callable[..., Looker]) -> None:
     assert to_stdout.stdout.rstrip() == Path("report.html").read_text().rstrip()
     done = image_builders("report", "-o", "no/such/folder")
     assert done.returncode == 2
-    assert done.stderr == "image-builders: no/such/folder cannot be written: No such file or directory.\n"
+    assert done.stderr == "image-builders: no/such/folder cannot be written: there is no such folder.\n"
 
 
 def test_a_warehouse_that_is_broken_is_one_sentence(looker: Callable[..., Looker]) -> None:
