@@ -10,7 +10,7 @@ WORKERS ?= 2
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick system check dev bench docs constraints clean
+.PHONY: help run test quick system check dev notebook bench docs constraints clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,10 @@ install = @echo "Installing $(2) into .venv ..."; $(BIN)/python -m pip install -
 .venv/test: .venv/bin/python pyproject.toml constraints.txt
 	$(call install,$(RUN)$(comma)celery$(comma)k8s$(comma)dev$(comma)test,what all tests need (some minutes))
 	@touch .venv/run .venv/dev
+
+.venv/notebook: .venv/bin/python pyproject.toml constraints.txt
+	$(call install,$(RUN)$(comma)notebook,what the notebook needs)
+	@touch .venv/run
 
 .venv/bench: .venv/bin/python pyproject.toml constraints.txt
 	$(call install,$(RUN)$(comma)bench,what the benchmarks need)
@@ -71,15 +75,18 @@ check: .venv/dev ## Lint, format, types, layers, docs that are up to date
 dev: .venv/run ## Dagster's UI on a sandbox, at http://127.0.0.1:3000
 	$(BIN)/image-builders sandbox -- $(BIN)/dg dev
 
+notebook: .venv/notebook ## Five questions in JupyterLab, on the warehouse that `make run` filled
+	$(BIN)/jupyter lab notebooks/explore.ipynb
+
 bench: .venv/bench ## The benchmarks, as a Markdown table
 	$(BIN)/python -m bench
 
-docs: .venv/run ## Write docs/settings.md, docs/tables.md and docs/questions.md anew
+docs: .venv/test ## Write docs/settings.md, tables.md, questions.md and the notebook's answers anew
 	$(BIN)/python -W ignore -m pipeline.cli.documents
 
 constraints: ## Write constraints.txt anew with the newest versions that pyproject.toml admits
 	rm -rf .venv-new && $(PYTHON) -m venv .venv-new
-	.venv-new/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(RUN),celery,k8s,dev,test,bench]'
+	.venv-new/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(RUN),celery,k8s,dev,test,notebook,bench]'
 	{ sed -n '/^#/p' constraints.txt; .venv-new/bin/python -m pip freeze --exclude-editable; } > constraints.new
 	mv constraints.new constraints.txt && rm -rf .venv-new
 

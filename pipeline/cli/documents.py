@@ -1,7 +1,7 @@
 """Writes the documents that are generated from declarations, or checks that they are up to date.
 
-`python -m pipeline.cli.documents` writes them; `--check` fails when one is out of date, but for docs/questions.md,
-which takes a run of the demo and has a test.
+`python -m pipeline.cli.documents` writes them; `--check` fails when one is out of date, but for docs/questions.md and
+the notebook, which take a run of the demo and have tests.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pipeline.cli.notebook_page import NOTEBOOK, shown
 from pipeline.cli.questions_page import fill, questions_page
 from pipeline.cli.tables_page import tables_page
 from pipeline.report.markdown import to_markdown
@@ -51,7 +52,9 @@ def main(arguments: list[str]) -> int:
             print(f"{path} is out of date: run `make docs`.", file=sys.stderr)
         return int(bool(outdated))
     with tempfile.TemporaryDirectory() as folder:
-        pages[docs / "questions.md"] = questions_page(fill(f"{folder}/warehouse"))
+        week = fill(f"{folder}/warehouse")
+        pages[docs / "questions.md"] = questions_page(week)
+        pages[NOTEBOOK] = shown(NOTEBOOK, week.location)
     for path, page in pages.items():
         path.write_text(page, encoding="utf-8")
     return 0

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import altair as alt
-import vl_convert
 
 from pipeline.report.colours import AMOUNTS, STATE_COLOURS, colours_of
+from pipeline.report.pictures import svg
 from pipeline.report.queries import Row, Series
 
 _WIDTHS = {"wide": 1060, "narrow": 330}
@@ -20,7 +19,6 @@ _LABELS = {"wide": 16, "narrow": 6}
 """Days that have a label, at most: more would run into each other."""
 
 _WIDEST_BAR = 56
-_MARK = re.compile(r'(<path aria-label="([^"]*)"[^>]*?)/>')
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,6 @@ def _chart(name: str, series: Series, drawn: Any) -> Chart:
                 width=width, height=240, background="transparent", autosize={"type": "fit", "contains": "padding"}
             )
             .configure_view(stroke=None)
-            .configure(font="system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif")
             .configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal", grid=True)
             .configure_axisX(grid=False)
             .configure_legend(
@@ -132,18 +129,12 @@ def _chart(name: str, series: Series, drawn: Any) -> Chart:
                 symbolOpacity=1,
             )
         )
-        svg = vl_convert.vegalite_to_svg(picture.to_json(), vl_version=_vegalite_version())
-        # A browser shows a mark's title when a mouse rests on it.
-        pictures[kind] = _MARK.sub(r"\1><title>\2</title></path>", svg)
+        pictures[kind] = svg(picture)
     return Chart(name, series.title, series.note, pictures)
 
 
 def _told(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
-
-
-def _vegalite_version() -> str:
-    return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
 def _data(rows: list[Row]) -> Any:
