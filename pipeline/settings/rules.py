@@ -1,21 +1,23 @@
 """The rules of `findings` with their thresholds, the owner tags, the billed states: what findings.yaml may change.
 
-The defaults are in sql/rules.yaml. What a rule looks at is in sql/findings/findings.sql.
+The defaults are in sql/rules.yaml, with what each rule looks at; rules of one's own are entries of findings.yaml.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from pipeline import sql_folder
 from pipeline.aws import service_model
 from pipeline.errors import nearest
+from pipeline.settings import conditions
 from pipeline.settings.environment import Severity
 from pipeline.settings.exceptions import Accepted, ExceptionKeys, accepted
 from pipeline.settings.files import NO_FILE, SettingsFile
@@ -30,7 +32,8 @@ Check = Annotated[Literal["warn", "error", "off"], BeforeValidator(lambda value:
 class Rule:
     """A rule of `findings`: its title, the severity of a failure, its threshold and unit if it has one, its source.
 
-    `check` is the severity of its asset check: warn, error, or off for no check.
+    `fails`, `passes` and `evidence` are SQL on the columns of finding_facts. `check` is the severity of its asset
+    check: warn, error, or off for no check.
     """
 
     name: str
@@ -40,6 +43,9 @@ class Rule:
     threshold: float | None
     unit: str | None
     check: str
+    fails: str
+    passes: str
+    evidence: str
 
 
 @dataclass(frozen=True)
@@ -60,22 +66,21 @@ class Rules:
 
 
 def _rule_names(given: dict[str, RuleKeys]) -> dict[str, RuleKeys]:
-    for name in given:
-        known = _defaults()["rules"]
-        if name not in known:
-            raise ValueError(f"there is no rule {name}; the rules are {', '.join(known)}")
-        if given[name].threshold is not None and "threshold" not in known[name]:
-            has = ", ".join(rule for rule in known if "threshold" in known[rule])
-            raise ValueError(f"the rule {name} has no threshold; those that have one are {has}")
-    return given
-
-
-def _rules_of_exceptions(given: list[ExceptionKeys]) -> list[ExceptionKeys]:
-    for exception in given:
-        if exception.rule not in (known := _defaults()["rules"]):
-            near = nearest(exception.rule, known)
-            hint = f"did you mean {near}?" if near else f"the rules are {', '.join(known)}"
-            raise ValueError(f"there is no rule {exception.rule}; {hint}")
+    known = _defaults()["rules"]
+    for name, keys in given.items():
+        if name in known:
+            if own := [key for key in ("title", "source", "unit", "fails", "passes", "evidence") if getattr(keys, key)]:
+                raise ValueError(f"{own[0]} is for rules of your own, and {name} is not: give yours another name")
+            if keys.threshold is not None and "threshold" not in known[name]:
+                has = ", ".join(rule for rule in known if "threshold" in known[rule])
+                raise ValueError(f"the rule {name} has no threshold; those that have one are {has}")
+        elif keys.fails is None:
+            hint = f"did you mean {near}" if (near := nearest(name, known)) else f"the rules are {', '.join(known)}"
+            raise ValueError(f"there is no rule {name}; {hint}; one of your own needs a condition, `fails`")
+        elif keys.title is None:
+            raise ValueError(f"the rule {name} needs a title: what a failure means")
+        elif not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(f"{name} is no name of a rule: write it in small letters, digits and _")
     return given
 
 
@@ -106,6 +111,12 @@ class RuleKeys(Keys):
     severity: Severity | None = None
     threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     checks: Check | None = None
+    title: str | None = None
+    source: str | None = None
+    unit: str | None = None
+    fails: Annotated[str, AfterValidator(conditions.condition)] | None = None
+    passes: Annotated[str, AfterValidator(conditions.condition)] | None = None
+    evidence: Annotated[str, AfterValidator(conditions.value)] | None = None
 
 
 class RulesFile(Keys):
@@ -117,7 +128,18 @@ class RulesFile(Keys):
     proof_hours: Annotated[float, Field(ge=1, le=168)] | None = None
     working_hours: Annotated[WorkingHoursKeys, AfterValidator(_in_order)] | None = None
     rules: Annotated[dict[str, RuleKeys], AfterValidator(_rule_names)] = {}
-    exceptions: Annotated[list[ExceptionKeys], AfterValidator(_rules_of_exceptions)] = []
+    exceptions: list[ExceptionKeys] = []
+
+    @field_validator("exceptions")
+    @classmethod
+    def _of_known_rules(cls, given: list[ExceptionKeys], info: ValidationInfo) -> list[ExceptionKeys]:
+        known = [*_defaults()["rules"], *info.data.get("rules", {})]
+        for exception in given:
+            if exception.rule not in known:
+                near = nearest(exception.rule, known)
+                hint = f"did you mean {near}?" if near else f"the rules are {', '.join(known)}"
+                raise ValueError(f"there is no rule {exception.rule}; {hint}")
+        return given
 
 
 def read_rules(file: SettingsFile = NO_FILE) -> Rules:
@@ -125,9 +147,11 @@ def read_rules(file: SettingsFile = NO_FILE) -> Rules:
     given = read_yaml(RulesFile, file, _keys_at)
     defaults = _defaults()
     checks = given.checks or defaults["checks"]
-    changes = {name: given.rules.get(name, RuleKeys()) for name in defaults["rules"]}
+    changes = {name: given.rules.get(name, RuleKeys()) for name in [*defaults["rules"], *given.rules]}
     return Rules(
-        tuple(_rule(name, defaults["rules"][name], own, checks) for name, own in changes.items() if own.enabled),
+        tuple(
+            _rule(name, defaults["rules"].get(name, {}), own, checks) for name, own in changes.items() if own.enabled
+        ),
         tuple(given.owner_tags or defaults["owner_tags"]),
         tuple(given.billed_states or defaults["billed_states"]),
         checks,
@@ -139,14 +163,18 @@ def read_rules(file: SettingsFile = NO_FILE) -> Rules:
 
 def _rule(name: str, default: dict[str, Any], own: RuleKeys, checks: str) -> Rule:
     threshold = default.get("threshold") if own.threshold is None else own.threshold
+    fails = own.fails or default["fails"]
     return Rule(
         name,
-        default["title"],
-        own.severity or default["severity"],
-        default["source"],
+        own.title or default["title"],
+        own.severity or default.get("severity", "medium"),
+        own.source or default.get("source", ""),
         None if threshold is None else float(threshold),
-        default.get("unit"),
+        own.unit or default.get("unit"),
         own.checks or checks,
+        fails,
+        own.passes or default.get("passes") or f"not ({fails})",
+        own.evidence or default.get("evidence") or conditions.evidence_of(fails),
     )
 
 

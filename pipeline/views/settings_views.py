@@ -11,7 +11,8 @@ from pipeline.aws import service_model
 from pipeline.settings import Environment
 from pipeline.settings.operating_systems import BILLED_BY_SECOND, PATTERNS
 from pipeline.settings.price_file import FilePrice, read_prices
-from pipeline.settings.rules import Rules, read_rules
+from pipeline.settings.rules import Rule, Rules, read_rules
+from pipeline.views.sql_files import INTERNAL
 from pipeline.views.view import View
 from pipeline.warehouse.scan import quoted
 
@@ -27,6 +28,47 @@ class Settings:
     def read(cls, environment: Environment) -> Settings:
         """The files in force. Raises ConfigurationError for one that is not valid, with the place and the fix."""
         return cls(read_rules(environment.file("findings")), read_prices(environment.file("prices")))
+
+
+def _judgements(rules: Sequence[Rule]) -> View:
+    """Each image builder held against each rule, by the rules' own SQL."""
+    statuses = [
+        f"        when {quoted(rule.name)}\n            then case when {rule.fails} then 'fail' "
+        f"when {rule.passes} then 'pass' else 'unknown' end"
+        for rule in rules
+    ]
+    evidence = [f"        when {quoted(rule.name)} then cast({rule.evidence} as varchar)" for rule in rules]
+    of_rule = [f"case rules.rule\n{chr(10).join(whens)}\n    end" if rules else "''" for whens in (statuses, evidence)]
+    facts = [f"facts.{name}" for name in ("account_id", "region", "arn", "name", "owner")]
+    of_rules = [f"rules.{name}" for name in ("rule", "title", "severity", "threshold", "unit", "source")]
+    columns = [*facts, *of_rules, f"{of_rule[0]} as status", f"{of_rule[1]} as evidence"]
+    columns += ["facts.observed_at", "facts.is_last_look_failed"]
+    listed = ",\n    ".join(columns)
+    return View(
+        "finding_judgements",
+        INTERNAL,
+        "Every image builder of finding_facts held against every rule that is in force, by the rules' own conditions.",
+        "one row per image builder and rule.",
+        {
+            "account_id": "the AWS account",
+            "region": "the AWS region",
+            "arn": "the image builder",
+            "name": "its name",
+            "owner": "its owner, if its tags name one",
+            "rule": "the rule's name",
+            "title": "what a failure means",
+            "severity": "how bad a failure is: low, medium or high",
+            "threshold": "the rule's threshold, if it has one",
+            "unit": "the threshold's unit",
+            "source": "who says that it matters",
+            "status": "fail, pass or unknown",
+            "evidence": "what the status was read from",
+            "observed_at": "when the image builder was seen",
+            "is_last_look_failed": "whether the last look at its target failed, so that this tells of an earlier one",
+        },
+        f"select\n    {listed}\nfrom finding_facts as facts\ncross join finding_rules as rules",
+        ("arn", "rule"),
+    )
 
 
 def settings_views(settings: Settings) -> Iterator[View]:
@@ -45,6 +87,7 @@ def settings_views(settings: Settings) -> Iterator[View]:
         },
         [(r.name, r.title, r.severity, r.threshold, r.unit, r.source) for r in settings.rules.rules],
     )
+    yield _judgements(settings.rules.rules)
     yield _values(
         "finding_exceptions",
         "Findings that somebody has accepted: of which rule and which image builders, why, and until when.",

@@ -85,7 +85,7 @@ def test_every_file_of_sql_is_a_view_and_there_are_no_others() -> None:
     assert [p.stem for p in SQL_FILES] == sorted(v.name for v in views_of_files())
     generated = {t.name for t in TABLES} | {f"{t.name}_current" for t in CHILDREN}
     settings = {"finding_rules", "image_builder_states", "operating_systems", "owner_tags", "price_file"}
-    settings |= {"close_looks", "finding_exceptions", "working_hours"}
+    settings |= {"close_looks", "finding_exceptions", "finding_judgements", "working_hours"}
     helpers = {v.name for v in views.all_views() if v.is_helper}
     assert {v.name for v in views.all_views()} == generated | settings | helpers | {p.stem for p in SQL_FILES}
     assert {v.name: v.group for v in views_of_files()} == {p.stem: p.parent.name for p in SQL_FILES}

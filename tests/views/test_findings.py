@@ -10,9 +10,11 @@ import pytest
 from pipeline import views
 from pipeline.errors import ConfigurationError
 from pipeline.sandbox.server import ACCOUNT
-from pipeline.settings import rules
+from pipeline.settings import conditions, rules
 from pipeline.settings.exceptions import ExceptionKeys
+from pipeline.settings.rules import read_rules
 from pipeline.settings.working_hours import WorkingHoursKeys
+from pipeline.views.database import column_types
 from pipeline.warehouse import Warehouse
 from tests.support import NOON, builder, replay, settings_of
 from tests.support.replay import Look
@@ -241,8 +243,18 @@ def test_settings_change_rules_without_a_word_of_sql(home: Warehouse) -> None:
     [
         (
             "rules: {running_to_long: {threshold: 3}}",
-            "findings.yaml: rules: there is no rule running_to_long; the rules",
+            "findings.yaml: rules: there is no rule running_to_long; did you mean running_too_long",
         ),
+        ("rules: {mine: {title: x}}", "there is no rule mine; the rules are running_too_long"),
+        ("rules: {mine: {title: x}}", "one of your own needs a condition, `fails`"),
+        ("rules: {mine: {fails: state = 'X'}}", "the rule mine needs a title"),
+        ("rules: {Mine: {title: x, fails: state = 'X'}}", "Mine is no name of a rule: write it in small letters"),
+        ("rules: {failed: {fails: state = 'X'}}", "fails is for rules of your own, and failed is not"),
+        ("rules: {mine: {title: x, fails: stat = 'X'}}", "there is no column stat; did you mean state?"),
+        ("rules: {mine: {title: x, fails: name like}}", "rules.mine.fails: this is no"),
+        ("rules: {mine: {title: x, fails: hours_low + 'a'}}", "rules.mine.fails: this is no condition"),
+        ("rules: {mine: {title: x, fails: '1 in (select 1)'}}", "is on one image builder, and asks nothing else"),
+        ("rules: {mine: {title: x, fails: 'true, true'}}", "rules.mine.fails: this is no SQL of a condition"),
         ("rules: {failed: {treshold: 3}}", "rules.failed.treshold: there is no such key; did you mean threshold?"),
         (
             "rules: {running_too_long: {threshold: 0}}",
@@ -418,3 +430,45 @@ def test_an_error_is_logged_once_from_the_first_look_to_the_last(home: Warehouse
         (code, NOON - DAY, NOON, NOON + DAY, 2, False),
         (code, None, NOON + 3 * DAY, NOON + 3 * DAY, 1, True),
     ]
+
+
+def test_a_rule_of_ones_own_is_an_entry_of_the_file(home: Warehouse) -> None:
+    Path("findings.yaml").write_text(
+        """
+        rules:
+          large: {title: Larger than anybody needs, fails: instance_type like '%.2xlarge', severity: high, threshold: 2}
+          idle: {title: Idle, fails: hours_seen > threshold, passes: "state = 'FAILED'", threshold: 1, checks: error,
+                 evidence: "concat(name, ' is ', state)", source: "https://wiki.example.com"}
+        exceptions: [{rule: large, name: c, reason: it renders, until: 2999-12-31}]
+        """
+    )
+    seen = [
+        builder("a", InstanceType="stream.memory.2xlarge"),
+        builder("b", InstanceType=None, State="FAILED"),
+        builder("c", InstanceType="stream.memory.2xlarge"),
+        builder("d", InstanceType="stream.standard.large"),
+    ]
+    replay.replay(home, NOON, {"us-east-1": Look(seen)})
+    assert status(home, "large") == {
+        "a": ("fail", "instance_type is stream.memory.2xlarge"),
+        "b": ("unknown", "instance_type is not told"),
+        "c": ("excepted", "instance_type is stream.memory.2xlarge"),
+        "d": ("pass", "instance_type is stream.standard.large"),
+    }
+    assert status(home, "idle")["b"] == ("pass", "b is FAILED")
+    assert status(home, "idle")["a"] == ("unknown", "a is RUNNING")
+    assert told(home, "select distinct severity, title from findings where rule = 'large'") == [
+        ("high", "Larger than anybody needs")
+    ]
+    checks = {rule.name: rule.check for rule in read_rules(settings_of().file("findings")).rules}
+    assert (checks["large"], checks["idle"]) == ("warn", "error")
+
+
+def test_what_a_condition_may_name_are_the_columns_of_the_facts() -> None:
+    facts = next(view for view in views.all_views() if view.name == "finding_facts")
+    assert set(conditions.facts()) - {"threshold"} == set(facts.columns) - {"snapshot_date"}
+    types = {name: str(kind) for name, kind in conditions.facts().items()}
+    for column, kind in column_types(facts).items():
+        if column in types:
+            wanted = {"varchar": "string", "bigint": "int64", "integer": "int32", "double": "double", "boolean": "bool"}
+            assert types[column] == wanted.get(kind, types[column]), column

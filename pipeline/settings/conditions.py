@@ -1,0 +1,86 @@
+"""The SQL of rules: a condition on an image builder, or what it was read from. Bound before anything is asked by it."""
+
+from __future__ import annotations
+
+import functools
+
+import duckdb
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+
+from pipeline.contract import IMAGE_BUILDERS
+from pipeline.errors import nearest
+
+_KNOWN_BESIDE = {
+    "is_last_look_failed": pa.bool_(),
+    "owner": pa.string(),
+    "is_billed": pa.bool_(),
+    "hours_low": pa.float64(),
+    "hours_seen": pa.float64(),
+    "hours_high": pa.float64(),
+    "seen": pa.string(),
+    "endpoints": pa.int64(),
+    "errors": pa.int64(),
+    "error_code": pa.string(),
+    "threshold": pa.float64(),
+}
+"""What a condition may name beside the columns of image_builders: those of sql/internal/finding_facts.sql, which a test
+compares, and the rule's threshold.
+"""
+
+
+@functools.cache
+def facts() -> dict[str, pa.DataType]:
+    """The columns that a condition may name, with their types."""
+    return {column.name: column.type for column in IMAGE_BUILDERS.columns} | _KNOWN_BESIDE
+
+
+def condition(text: str) -> str:
+    """The text, if it is a condition. Raises ValueError, with what is wrong, else."""
+    return _bound(text, "boolean", "a condition")
+
+
+def value(text: str) -> str:
+    """The text, if it is an expression that can be told as text. Raises ValueError, with what is wrong, else."""
+    return _bound(text, "varchar", "an expression")
+
+
+def evidence_of(text: str) -> str:
+    """An expression that tells the columns that a condition names, and what is in them."""
+    names = dict.fromkeys(column.name for column in _parsed(text, "a condition").find_all(exp.Column))
+    told = [f"'{name} is ', coalesce(cast({name} as varchar), 'not told')" for name in names if name != "threshold"]
+    joined = ", ', ', ".join(told)
+    return f"concat({joined})" if told else "'by its condition'"
+
+
+def _bound(text: str, kind: str, what: str) -> str:
+    parsed = _parsed(text, what)
+    if parsed.find(exp.Query):
+        raise ValueError(f"{what} is on one image builder, and asks nothing else: leave the select out")
+    for column in parsed.find_all(exp.Column):
+        if column.name.lower() not in facts():
+            near = nearest(column.name.lower(), facts())
+            hint = f"did you mean {near}?" if near else "`image-builders query --describe finding_facts` tells which"
+            raise ValueError(f"there is no column {column.name}; {hint}")
+    # Two rows, one of them all null: what DuckDB converts only when it meets a value is met here.
+    rows = {
+        name: pa.array(["some text" if pa.types.is_string(kind) else None, None], kind)
+        for name, kind in facts().items()
+    }
+    with duckdb.connect() as connection:
+        connection.register("facts", pa.table(rows))
+        try:
+            connection.execute(f"select cast(({text}) as {kind}) from facts").fetchall()
+        except duckdb.Error as error:
+            raise ValueError(f"this is no {what.split()[-1]} ({str(error).splitlines()[0]})") from None
+    return text
+
+
+def _parsed(text: str, what: str) -> exp.Expr:
+    try:
+        (selected,) = sqlglot.parse_one(f"select {text}", dialect="duckdb").expressions
+    except (sqlglot.errors.SqlglotError, ValueError):
+        raise ValueError(f"this is no SQL of {what}") from None
+    found: exp.Expr = selected
+    return found
