@@ -90,7 +90,7 @@ def test_the_documents_settings_and_prices_are_ones_that_work() -> None:
 def test_every_folder_and_view_is_named_in_the_documents() -> None:
     folders = {p.name for p in (ROOT / "pipeline").iterdir() if p.is_dir() and (p / "__init__.py").exists()}
     assert {name for name in folders if f"`{name}/`" not in PAGES["design.md"]} == set()
-    assert {v.name for v in views_of_files() if f"`{v.name}" not in PAGES["views.md"]} == set()
+    assert {v.name for v in views_of_files() if f"### {v.name}" not in PAGES["tables.md"]} == set()
 
 
 def test_versions_are_pinned_without_an_index() -> None:

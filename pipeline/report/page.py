@@ -14,6 +14,7 @@ import duckdb
 from pipeline import __version__, views
 from pipeline.errors import WarehouseError, counted, missing_extra
 from pipeline.report import queries
+from pipeline.report.figures import figures
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.scan import first_words, retry_missing_file
 from pipeline.warehouse.storage import as_warehouse_error
@@ -73,7 +74,7 @@ def _render(warehouse: Warehouse, settings: views.Settings | None) -> str:
             at=_cell(newest),
             period=_period(first, newest),
             snapshots=counted(counts["snapshots"], "snapshot"),
-            figures=queries.figures(connection, counts, days),
+            figures=figures(connection, counts, days),
             charts=[chart for chart in drawn if chart],
             first=sheets[0],
             rules=sheets[1],
