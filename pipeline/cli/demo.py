@@ -73,7 +73,7 @@ def run_demo(environment: Environment, days: int, echo: Callable[[str], None]) -
         f"\nMore questions:  {command} query --list\n"
         f'Ask your own:    {command} query "from image_builders_current"\n'
         f"Look at it:      {place}/{REPORT}\n"
-        f"Or open it:      duckdb {place}/{DATABASE}\n"
+        f"Or open it:      {command} open, or duckdb {place}/{DATABASE}\n"
         f'Or load it:      pandas.read_parquet("{place}/image_builders")'
     )
 
