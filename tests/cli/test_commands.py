@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -527,6 +528,26 @@ def test_help_is_told_at_once_and_names_every_setting() -> None:
     assert {name for name, _, _ in described() if name not in done.stdout} == set()
     assert "DAGSTER_HOME" in done.stdout
     assert "Exit codes" in image_builders("snapshot", "--help").stdout
+
+
+def test_a_snapshot_that_was_replaced_before_it_is_printed_tells_what_it_saw(
+    look: Looker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.defs import runs
+
+    run = runs.run
+
+    def run_and_be_overtaken(*arguments: Any, **options: Any) -> runs.Outcome:
+        outcome = run(*arguments, **options)
+        look.publish("us-east-1")
+        return outcome
+
+    monkeypatch.setattr(runs, "run", run_and_be_overtaken)
+    done = image_builders("snapshot", "--region", "us-east-1")
+    assert done.returncode == 0, done.stderr
+    assert "us-east-1" in done.stdout
+    assert "(0 rows)" not in done.stdout
+    assert "a later run of its window has replaced it since" in done.stdout
 
 
 @pytest.mark.slow
