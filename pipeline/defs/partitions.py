@@ -56,7 +56,7 @@ def windows(cadence: str, now: datetime, known: Collection[Window] | None = None
     open_window = Window.at(cadence, now - GRACE).start  # The one before takes late starts for a while.
     there = {window.start for window in known or () if window.end - window.start == CADENCES[cadence]}
     if first is not None:
-        start = datetime(first.year, first.month, first.day, tzinfo=UTC)
+        start = min(datetime(first.year, first.month, first.day, tzinfo=UTC), open_window)
     elif known is None:
         start = datetime(UNKNOWN_FIRST.year, UNKNOWN_FIRST.month, UNKNOWN_FIRST.day, tzinfo=UTC)
     else:

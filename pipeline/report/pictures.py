@@ -15,7 +15,10 @@ _MARK = re.compile(r'(<path aria-label="([^"]*)"[^>]*?)/>')
 
 def svg(chart: Any) -> str:
     """An Altair chart as SVG. What a mark's description tells is shown when a mouse rests on it."""
-    drawn = vl_convert.vegalite_to_svg(chart.configure(font=FONT).to_json(), vl_version=_vegalite_version())
+    # Not by Altair's configure(), which drops what was configured before.
+    spec = chart.to_dict()
+    spec.setdefault("config", {})["font"] = FONT
+    drawn = vl_convert.vegalite_to_svg(spec, vl_version=_vegalite_version())
     return str(_MARK.sub(r"\1><title>\2</title></path>", drawn))
 
 
