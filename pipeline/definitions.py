@@ -13,7 +13,7 @@ from pipeline.defs.checks import build_checks
 from pipeline.defs.executors import executor_of
 from pipeline.defs.partitions import windows
 from pipeline.defs.prices import build_prices, price_job, price_schedule
-from pipeline.defs.process import known_windows, process_environment, settled
+from pipeline.defs.process import executes_a_run, known_windows, process_environment, settled
 from pipeline.defs.report import build_report
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
 from pipeline.defs.schedules import freshness, job, schedule
@@ -31,7 +31,14 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
     """
     environment = settled(environment)
     clock = overrides.get("clock") or ClockResource()
-    partitions = windows(environment.window_cadence, clock.now(), known_windows(environment), environment.first_window)
+    # A process that executes a step of a run may load them when the run's window is over: there every window is one.
+    is_offering = not executes_a_run()
+    partitions = windows(
+        environment.window_cadence,
+        clock.now(),
+        known_windows(environment) if is_offering else None,
+        environment.first_window if is_offering else None,
+    )
     snapshot_job, prices_job = job(), price_job()
     executor = executor_of(environment)
     resources = {

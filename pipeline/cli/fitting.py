@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cli.formats import plain, rows_of
 from pipeline.errors import counted
 
 if TYPE_CHECKING:
@@ -50,14 +51,15 @@ def as_text(table: pa.Table, size: Size | None = None, null: str = "", more: str
         return "Done."
     names = table.column_names
     if size and table.num_rows == 1 and table.num_columns > 1:
-        (row,) = table.to_pylist()
-        return _record([(name, cell(name, row[name], null)) for name in names], size)
+        (only,) = rows_of(table)
+        return _record([(name, cell(name, only[name], null)) for name in names], size)
     rows = min(table.num_rows, max(size.height - AROUND, 10)) if size else table.num_rows
-    cells = [[cell(name, row[name], null) for name in names] for row in table.slice(0, rows).to_pylist()]
+    cells = [[cell(name, row[name], null) for name in names] for row in rows_of(table.slice(0, rows))]
     widths: list[int | None] = [None] * len(names)
     if size:
-        natural = [max([len(name), *(_length(row[n]) for row in cells)]) for n, name in enumerate(names)]
-        widths = _fitting(natural, [len(name) for name in names], [_is_cut(f) for f in table.schema], size.width)
+        headers = [_length(_plain_text(name)) for name in names]
+        natural = [max([headers[n], *(_length(row[n]) for row in cells)]) for n in range(len(names))]
+        widths = _fitting(natural, headers, [_is_cut(f) for f in table.schema], size.width)
     sheet = _sheet()
     left_out = widths.count(0)
     first = widths.index(0) if left_out else 0
@@ -169,9 +171,8 @@ def _sheet(show_header: bool = True) -> Sheet:
 def _column(sheet: Sheet, name: str, width: int | None, is_number: bool) -> None:
     from rich.text import Text
 
-    sheet.add_column(
-        Text(name), justify="right" if is_number else "left", width=width, no_wrap=True, overflow="ellipsis"
-    )
+    side: Any = "right" if is_number else "left"
+    sheet.add_column(Text(_plain_text(name)), justify=side, width=width, no_wrap=True, overflow="ellipsis")
 
 
 def _texts(cells: list[str]) -> list[Any]:
@@ -183,7 +184,10 @@ def _texts(cells: list[str]) -> list[Any]:
 def _drawn(sheet: Sheet, size: Size | None) -> str:
     from rich.console import Console
 
-    console = Console(width=size.width) if size else Console(width=1_000_000, no_color=True, force_terminal=False)
+    if size:
+        console = Console(width=size.width, height=max(size.height, 1))
+    else:
+        console = Console(width=1_000_000, no_color=True, force_terminal=False)
     with console.capture() as capture:
         console.print(sheet)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
@@ -220,8 +224,12 @@ def cell(name: str, value: Any, null: str = "") -> str:
         return f"{value:%Y-%m-%d %H:%M:%S}{'Z' if value.tzinfo else ''}"
     if isinstance(value, float) and _MONEY.fullmatch(name):
         return _price(value) if _PRICE.fullmatch(name) else f"{value:.2f}"
-    # Text from a server must neither break a line nor control the terminal.
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+    return _plain_text(str(plain(value)))
+
+
+def _plain_text(text: str) -> str:
+    """Text from a server must neither break a line nor control the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _price(value: float) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import missing_extra
+from pipeline.errors import ConfigurationError, missing_extra
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,17 +17,56 @@ if TYPE_CHECKING:
 EXCEL_ROWS = 1_048_575
 """Rows below a header that a sheet of Excel can hold; the file format's limit."""
 
+EXCEL_TEXT = 32_767
+EXCEL_BEGINS = 1900
+EXACT = 2**53
+"""Of Excel: characters of a cell, its first year, and the largest whole number that is told exactly."""
+
+
+def rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows; decimals, which DuckDB makes of sums of whole numbers, as numbers. Moments that Python has none for are
+    text.
+    """
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_temporal(field.type) and not _fits(table.column(place)):
+            table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
+    return [{name: _number(value) for name, value in row.items()} for row in table.to_pylist()]
+
+
+def _fits(column: pa.ChunkedArray) -> bool:
+    try:
+        column.to_pylist()
+    except (OverflowError, ValueError):
+        return False
+    return True
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, Decimal):
+        return value
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list) else value
+
 
 def as_csv(table: pa.Table) -> str:
     """RFC 4180 with a header, lines ended by a newline; moments ISO 8601. Null is nothing, an empty text is `""`."""
-    lines = [table.column_names, *(row.values() for row in table.to_pylist())]
-    return "".join(",".join(_csv_cell(_plain(value)) for value in line) + "\n" for line in lines)
+    lines = [table.column_names, *(row.values() for row in rows_of(table))]
+    return "".join(",".join(_csv_cell(plain(value)) for value in line) + "\n" for line in lines)
 
 
 def _csv_cell(value: Any) -> str:
     if value is None:
         return ""
-    text = str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     if text and not any(c in text for c in ',"\r\n'):
         return text
     quoted = text.replace('"', '""')
@@ -33,8 +74,8 @@ def _csv_cell(value: Any) -> str:
 
 
 def as_json(table: pa.Table) -> str:
-    """A list of objects; moments are ISO 8601."""
-    return json.dumps(table.to_pylist(), default=_plain, ensure_ascii=False, indent=1) + "\n"
+    """A list of objects; moments are ISO 8601, what is no number or infinite is null."""
+    return json.dumps(_finite(rows_of(table)), default=plain, ensure_ascii=False, indent=1) + "\n"
 
 
 def as_markdown(table: pa.Table) -> str:
@@ -43,21 +84,29 @@ def as_markdown(table: pa.Table) -> str:
     from pipeline.report.markdown import to_markdown
 
     names = table.column_names
-    rows = [{name: cell(name, row[name]) for name in names} for row in table.to_pylist()]
+    rows = [{name: cell(name, row[name]) for name in names} for row in rows_of(table)]
     return (to_markdown(rows) if rows else to_markdown([dict.fromkeys(names, "")]).rpartition("\n")[0]) + "\n"
 
 
 def as_parquet(table: pa.Table) -> bytes:
-    """One Parquet file with the answer's own types."""
+    """One Parquet file with the answer's own types. Raises ConfigurationError for one that Parquet does not have."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     out = io.BytesIO()
-    pq.write_table(table, out, compression="zstd")
+    try:
+        pq.write_table(table, out, compression="zstd")
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ConfigurationError(
+            f"The answer cannot be written as Parquet ({reason}): cast that column to text."
+        ) from None
     return out.getvalue()
 
 
 def as_excel(table: pa.Table) -> bytes:
-    """A workbook of one sheet: header fixed and with filters, numbers and moments as such, in UTC without a zone.
+    """A workbook of one sheet: header fixed and with filters, numbers and moments as such, in UTC without a zone. What
+    Excel has no number for (a whole one above 2^53, a day before 1900) is text; longer text than it holds is cut.
 
     Raises ConfigurationError for more rows than a sheet holds, and where the package for it is not installed.
     """
@@ -65,8 +114,6 @@ def as_excel(table: pa.Table) -> bytes:
         import xlsxwriter
     except ImportError as error:
         raise missing_extra("--format xlsx", "excel", error) from error
-    from pipeline.errors import ConfigurationError
-
     if table.num_rows > EXCEL_ROWS:
         raise ConfigurationError(
             f"The answer has {table.num_rows:,} rows and a sheet of Excel holds {EXCEL_ROWS:,}: ask for fewer, or for "
@@ -80,14 +127,16 @@ def as_excel(table: pa.Table) -> bytes:
         bold = book.add_format({"bold": True})
         moment, day = (book.add_format({"num_format": f}) for f in ("yyyy-mm-dd hh:mm:ss", "yyyy-mm-dd"))
         sheet.write_row(0, 0, table.column_names, bold)
-        for number, row in enumerate(table.to_pylist(), start=1):
+        for number, row in enumerate(rows_of(table), start=1):
             for place, value in enumerate(row.values()):
-                if isinstance(value, datetime):
+                if isinstance(value, datetime) and value.year >= EXCEL_BEGINS:
                     sheet.write_datetime(number, place, value.replace(tzinfo=None), moment)
-                elif isinstance(value, date):
+                elif isinstance(value, date) and value.year >= EXCEL_BEGINS:
                     sheet.write_datetime(number, place, value, day)
+                elif isinstance(value, int | float) and abs(value) <= EXACT and math.isfinite(value):
+                    sheet.write(number, place, value)
                 elif value is not None:
-                    sheet.write(number, place, value if isinstance(value, str | int | float) else str(value))
+                    sheet.write_string(number, place, str(plain(value))[:EXCEL_TEXT])
         sheet.freeze_panes(1, 0)
         if table.num_columns:
             sheet.autofilter(0, 0, table.num_rows, table.num_columns - 1)
@@ -95,7 +144,10 @@ def as_excel(table: pa.Table) -> bytes:
     return out.getvalue()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as text, number or truth value: moments ISO 8601, lists and the like as JSON."""
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if isinstance(value, list | dict):
+        return json.dumps(_finite(value), default=plain, ensure_ascii=False)
     return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -119,13 +119,16 @@ def require_folder(path: Path) -> None:
 
 def write(path: Path, content: bytes) -> None:
     """Writes beside the file's place and swaps it in, so that nobody reads half of it. Raises ConfigurationError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(content)  # A pipe or a terminal is written to, not replaced.
             return
+        target = path.resolve()  # What a link leads to is written, and the link stays.
+        beside = target.with_name(f".{target.name}.{os.getpid()}")
         beside.write_bytes(content)
-        beside.replace(path)
+        beside.replace(target)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        if beside != path:
+            beside.unlink(missing_ok=True)
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error

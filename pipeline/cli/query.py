@@ -12,7 +12,6 @@ import click
 from pipeline.cli import listing, options
 from pipeline.cli.printing import Output
 from pipeline.cli.progress import waiting
-from pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pipeline.settings import Environment
@@ -51,8 +50,8 @@ def query(
     """  # noqa: D301
     from pipeline.defs.process import process_environment
 
-    if sql is None and not is_list and describe is None and not sys.stdin.isatty():
-        sql = sys.stdin.read() or None
+    if sql is None and not is_list and describe is None and sys.stdin is not None and not sys.stdin.isatty():
+        sql = sys.stdin.read().strip() or None
     if [sql is not None, is_list, describe is not None].count(True) != 1:
         raise click.UsageError("Give one of: SQL, @NAME of a saved question, FILE.sql, -, --list, --describe VIEW.")
     if is_all and not is_list:
@@ -92,9 +91,10 @@ def _asked(environment: Environment, sql: str) -> Question | None:
     if sql.startswith("@"):
         return questions.question(sql[1:], environment.file("questions"))
     if sql == "-":
-        if not (text := sys.stdin.read()).strip():
-            raise ConfigurationError("There is no SQL in standard input.")
-        return questions.parsed("-", text, "standard input")
-    if sql.endswith(".sql") and not re.search(r"\s", sql):
+        sql = sys.stdin.read() if sys.stdin is not None else ""
+        return questions.parsed("-", sql, "standard input")
+    if sql.endswith(".sql") and (not re.search(r"\s", sql) or Path(sql).is_file()):
         return questions.read(Path(sql).stem, Path(sql))
+    if re.search(r"^-- Parameter:", sql, re.MULTILINE):
+        return questions.parsed("-", sql, "the SQL")
     return None

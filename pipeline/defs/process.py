@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import sys
 from collections.abc import Collection
 from pathlib import Path
 
@@ -38,6 +40,12 @@ def settled(environment: Environment, ask_bucket: bool = False) -> Environment:
             raise
         cadence = None  # A run will say what is the matter with it.
     return environment.model_copy(update={"cadence": cadence})
+
+
+def executes_a_run() -> bool:
+    """Whether this process was started to execute a run or a step of one, by an executor or a launcher of Dagster's."""
+    is_child = multiprocessing.parent_process() is not None
+    return is_child or any(argument.startswith("execute_") for argument in sys.argv[1:4])
 
 
 def known_windows(environment: Environment) -> list[Window] | None:

@@ -18,7 +18,7 @@ from pipeline.defs.instance import prepare_home
 from pipeline.defs.own_runs import end_killed, held, shown_instance
 from pipeline.defs.prices import JOB as PRICES_JOB
 from pipeline.defs.schedules import JOB
-from pipeline.errors import ConfigurationError, ImageBuildersError
+from pipeline.errors import ConfigurationError, ImageBuildersError, TargetsNotSeenError
 from pipeline.settings import Environment
 from pipeline.warehouse import Warehouse
 
@@ -102,8 +102,10 @@ def run(
     if not committed:
         raise _refused(result.run_id) or _failed(failures)
     metadata: dict[str, Any] = {key: value.value for key, value in committed[0].items()}
-    trouble: ImageBuildersError | None = _failed(failures) if failures else None
-    if only_tables and not failures:
+    # Targets that were not seen are counted below, whether or not the settings have the run fail for them.
+    broken = [failure for failure in failures if not _is(failure, TargetsNotSeenError)]
+    trouble: ImageBuildersError | None = _failed(broken) if broken else None
+    if only_tables and not broken:
         try:
             views.build(Warehouse(environment.warehouse), views.Settings.read(environment))
         except ImageBuildersError as error:
@@ -123,6 +125,11 @@ def run(
         afterwards,
         metadata["coverage"],
     )
+
+
+def _is(failure: Any, kind: type[ImageBuildersError]) -> bool:
+    metadata = failure.user_failure_data.metadata if failure.user_failure_data else {}
+    return "error" in metadata and metadata["error"].value == kind.__name__
 
 
 def _refused(run_id: str) -> RunFailedError | None:

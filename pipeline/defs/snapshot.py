@@ -174,6 +174,7 @@ def _extract(cadence: str, has_workers: bool) -> dg.OpDefinition:
     policy = dg.RetryPolicy(max_retries=STEP_RETRIES, delay=STEP_RETRY_SECONDS) if has_workers else None
 
     @dg.op(
+        out=dg.Out(dg.Any),
         description="A look at every target of a shard, each on its own; those that succeed go to the scratch folder.",
         retry_policy=policy,
     )
@@ -184,10 +185,13 @@ def _extract(cadence: str, has_workers: bool) -> dg.OpDefinition:
         warehouse: WarehouseResource,
         clock: ClockResource,
         progress: ProgressResource,
-    ) -> Extracted:
+    ) -> Extracted | None:
         # Checked again: a run that is re-executed from its failure comes here without planning.
-        with fail_with_sentence():
+        try:
             Window.of_key(cadence, context.partition_key).require_open(cadence, clock.now())
+        except ClosedWindowError as error:
+            refuse(context, error)
+            return None
         # A step whose worker is lost is begun again: each attempt writes a stream of its own.
         name = f"{shard.name}-{secrets.token_hex(4)}"
         with fail_with_sentence(), retry_what_may_pass(), warehouse.open().stage(name) as (stream, sink):
@@ -215,19 +219,20 @@ def _publish(cadence: str) -> dg.OpDefinition:
     )
     def publish(
         context: dg.OpExecutionContext,
-        extracted: list[Extracted],
+        extracted: list[Extracted | None],
         warehouse: WarehouseResource,
         clock: ClockResource,
     ) -> Iterator[dg.Output[None]]:
-        if not extracted:
-            return  # The window was refused.
+        looked = [shard for shard in extracted if shard is not None]
+        if not looked or len(looked) < len(extracted):
+            return  # The window was refused, or was over for one of the shards.
         with fail_with_sentence():
             home = warehouse.open()
             window = Window.of_key(cadence, context.partition_key)
-            published = home.publish(window, extracted, clock.now, context.run_id)
-            context.instance.add_run_tags(context.run_id, {SEEN: _seen(extracted)})
+            published = home.publish(window, looked, clock.now, context.run_id)
+            context.instance.add_run_tags(context.run_id, {SEEN: _seen(looked)})
             for table in TABLES:
-                yield dg.Output(None, table.name, metadata=metadata_of(home, published, table, extracted))
+                yield dg.Output(None, table.name, metadata=metadata_of(home, published, table, looked))
         try:
             upkeep.tend(home, clock.now())
         except Exception as error:  # The snapshot is committed; the next run does what is left to be done.

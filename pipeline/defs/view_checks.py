@@ -85,7 +85,7 @@ def _not_passed(connection: duckdb.DuckDBPyConnection) -> list[Row]:
 
 
 def _promise(rule: Rule) -> str:
-    return f"No image builder has this: {rule.title}. Source: {rule.source}"
+    return f"No image builder has this: {rule.title}." + (f" Source: {rule.source}" if rule.source else "")
 
 
 def _finding(rows: list[Row], key: dg.AssetCheckKey, rule: Rule) -> dg.AssetCheckResult:
@@ -101,7 +101,7 @@ def _finding(rows: list[Row], key: dg.AssetCheckKey, rule: Rule) -> dg.AssetChec
             "failing": len(failing),
             "unknown": len(rows) - len(failing),
             "severity": rule.severity,
-            "source": dg.MetadataValue.url(rule.source),
+            **({"source": dg.MetadataValue.url(rule.source)} if rule.source else {}),
             "rows": dg.MetadataValue.md(to_markdown(failing[:SAMPLE])),
         },
     )

@@ -24,14 +24,17 @@ SHEETS = (
 )
 """The tables of the report, files of sql/report, in their order."""
 
+FINDINGS = "findings"
+"""The table that is shown in sections, by rule."""
+
 HISTORY = "history"
 """The file of what happened to each image builder."""
 
 BUILDER = "arn"
 """The column by which a row is linked to the history of its image builder; it is not shown."""
 
-_SECTION = "source"
-"""The column that a section of rows has in common, beside the one that it is named by; it is not shown either."""
+_OF_SECTION = ("finding", "severity", "source", "rule", "of_rule")
+"""Columns that the rows of a section have in common: they stand above its table, not in it."""
 
 _DAYS = {
     "cost": COST_DAYS,
@@ -110,25 +113,25 @@ def sheet(connection: duckdb.DuckDBPyConnection, name: str, days: int) -> Sheet:
         answer = answer.drop_columns([BUILDER])
     # Hide columns that are null in every row.
     answer = answer.select([n for n in answer.column_names if answer[n].null_count < max(1, answer.num_rows)])
-    rows = answer.slice(0, MOST_ROWS).to_pylist()
-    listed = [list(row.values()) for row in rows]
-    return Sheet(name, title, note, tuple(answer.column_names), listed, answer.num_rows, builders[:MOST_ROWS])
+    most = answer.num_rows if name == FINDINGS else MOST_ROWS  # Its query lists some of each rule.
+    listed = [list(row.values()) for row in answer.slice(0, most).to_pylist()]
+    return Sheet(name, title, note, tuple(answer.column_names), listed, answer.num_rows, builders[:most])
 
 
 def sections(sheet: Sheet) -> list[Section]:
-    """The findings by rule, each rule with its rows, as they are ordered."""
-    places = {name: sheet.columns.index(name) for name in ("finding", "severity", _SECTION) if name in sheet.columns}
-    found: list[Section] = []
+    """The findings by rule, each rule with its rows, as they are ordered; of large ones, with the first rows."""
+    places = {name: sheet.columns.index(name) for name in _OF_SECTION if name in sheet.columns}
+    found: dict[str, Section] = {}
     shown = tuple(name for name in sheet.columns if name not in places)
     for row, builder in zip(sheet.rows, sheet.builders, strict=True):
-        title = str(row[places["finding"]])
-        if not found or found[-1].sheet.title != title:
-            of_rule = Sheet(sheet.name, title, "", shown, [], 0, [])
-            found.append(Section(str(row[places["severity"]]), str(row[places[_SECTION]]), of_rule))
-        of_rule = found[-1].sheet
+        of = {name: row[place] for name, place in places.items()}
+        if of["rule"] not in found:
+            of_rule = Sheet(sheet.name, of["finding"], "", shown, [], of["of_rule"], [])
+            found[of["rule"]] = Section(of["severity"], of.get("source") or "", of_rule)
+        of_rule = found[of["rule"]].sheet
         of_rule.rows.append([value for n, value in enumerate(row) if n not in places.values()])
         of_rule.builders.append(builder)
-    return found
+    return list(found.values())
 
 
 def histories(connection: duckdb.DuckDBPyConnection, wanted: set[str], days: int) -> tuple[Sheet, dict[str, list[Row]]]:

@@ -12,6 +12,9 @@ from sqlglot import exp
 from pipeline.contract import IMAGE_BUILDERS
 from pipeline.errors import nearest
 
+THRESHOLD = "threshold"
+"""The number of a rule, which its conditions may name."""
+
 _KNOWN_BESIDE = {
     "is_last_look_failed": pa.bool_(),
     "owner": pa.string(),
@@ -23,7 +26,7 @@ _KNOWN_BESIDE = {
     "endpoints": pa.int64(),
     "errors": pa.int64(),
     "error_code": pa.string(),
-    "threshold": pa.float64(),
+    THRESHOLD: pa.float64(),
 }
 """What a condition may name beside the columns of image_builders: those of sql/internal/finding_facts.sql, which a test
 compares, and the rule's threshold.
@@ -38,42 +41,53 @@ def facts() -> dict[str, pa.DataType]:
 
 def condition(text: str) -> str:
     """The text, if it is a condition. Raises ValueError, with what is wrong, else."""
-    return _bound(text, "boolean", "a condition")
+    return _bound(text, "a condition")
 
 
 def value(text: str) -> str:
     """The text, if it is an expression that can be told as text. Raises ValueError, with what is wrong, else."""
-    return _bound(text, "varchar", "an expression")
+    return _bound(text, "an expression")
+
+
+def names_threshold(text: str | None) -> bool:
+    """Whether a condition names the rule's threshold."""
+    return text is not None and any(
+        c.name.lower() == THRESHOLD for c in _parsed(text, "a condition").find_all(exp.Column)
+    )
 
 
 def evidence_of(text: str) -> str:
     """An expression that tells the columns that a condition names, and what is in them."""
     names = dict.fromkeys(column.name for column in _parsed(text, "a condition").find_all(exp.Column))
-    told = [f"'{name} is ', coalesce(cast({name} as varchar), 'not told')" for name in names if name != "threshold"]
+    told = [f"'{name} is ', coalesce(cast({name} as varchar), 'not told')" for name in names if name != THRESHOLD]
     joined = ", ', ', ".join(told)
     return f"concat({joined})" if told else "'by its condition'"
 
 
-def _bound(text: str, kind: str, what: str) -> str:
+def _bound(text: str, what: str) -> str:
     parsed = _parsed(text, what)
-    if parsed.find(exp.Query):
-        raise ValueError(f"{what} is on one image builder, and asks nothing else: leave the select out")
+    if parsed.find(exp.Query, exp.AggFunc, exp.Window, exp.Unnest, exp.Star):
+        raise ValueError(f"{what} is on one image builder, and asks nothing else: leave out select, sums and the like")
     for column in parsed.find_all(exp.Column):
-        if column.name.lower() not in facts():
+        if column.table or column.name.lower() not in facts():
             near = nearest(column.name.lower(), facts())
             hint = f"did you mean {near}?" if near else "`image-builders query --describe finding_facts` tells which"
-            raise ValueError(f"there is no column {column.name}; {hint}")
-    # Two rows, one of them all null: what DuckDB converts only when it meets a value is met here.
-    rows = {
-        name: pa.array(["some text" if pa.types.is_string(kind) else None, None], kind)
-        for name, kind in facts().items()
-    }
+            raise ValueError(f"there is no column {column.sql()}; {hint}")
+    # As the view has it, on two rows, one all null: what DuckDB converts only when it meets a value is met here.
+    some = {name: "some text" if pa.types.is_string(kind) else None for name, kind in facts().items()}
+    rows = {name: pa.array([some[name], None], kind) for name, kind in facts().items() if name != THRESHOLD}
     with duckdb.connect() as connection:
         connection.register("facts", pa.table(rows))
+        connection.register("rules", pa.table({"rule": ["x"], THRESHOLD: pa.array([None], pa.float64())}))
+        told = f"case rules.rule when 'x' then {text} end"
         try:
-            connection.execute(f"select cast(({text}) as {kind}) from facts").fetchall()
+            found = connection.sql(f"select facts.name, {told} as told from facts cross join rules")
+            is_condition = str(found.types[1]) == "BOOLEAN" if found else False
+            connection.execute(f"select facts.name, cast({told} as varchar) from facts cross join rules").fetchall()
         except duckdb.Error as error:
             raise ValueError(f"this is no {what.split()[-1]} ({str(error).splitlines()[0]})") from None
+    if what == "a condition" and not is_condition:
+        raise ValueError("this is no condition: it is neither true nor false, but a value")
     return text
 
 

@@ -77,6 +77,8 @@ def _rule_names(given: dict[str, RuleKeys]) -> dict[str, RuleKeys]:
         elif keys.fails is None:
             hint = f"did you mean {near}" if (near := nearest(name, known)) else f"the rules are {', '.join(known)}"
             raise ValueError(f"there is no rule {name}; {hint}; one of your own needs a condition, `fails`")
+        elif keys.threshold is None and any(map(conditions.names_threshold, (keys.fails, keys.passes))):
+            raise ValueError(f"the conditions of the rule {name} name the threshold: give it one, for instance 3")
         elif keys.title is None:
             raise ValueError(f"the rule {name} needs a title: what a failure means")
         elif not re.fullmatch(r"[a-z][a-z0-9_]*", name):

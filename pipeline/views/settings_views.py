@@ -37,7 +37,10 @@ def _judgements(rules: Sequence[Rule]) -> View:
         f"when {rule.passes} then 'pass' else 'unknown' end"
         for rule in rules
     ]
-    evidence = [f"        when {quoted(rule.name)} then cast({rule.evidence} as varchar)" for rule in rules]
+    evidence = [
+        f"        when {quoted(rule.name)} then coalesce(cast({rule.evidence} as varchar), 'not told')"
+        for rule in rules
+    ]
     of_rule = [f"case rules.rule\n{chr(10).join(whens)}\n    end" if rules else "''" for whens in (statuses, evidence)]
     facts = [f"facts.{name}" for name in ("account_id", "region", "arn", "name", "owner")]
     of_rules = [f"rules.{name}" for name in ("rule", "title", "severity", "threshold", "unit", "source")]

@@ -2,11 +2,15 @@
 --
 -- One row.
 
+-- A week ago, or when the looks of the first snapshot had ended: before that, targets had not been looked at.
 with moments as (
     select
         min(observed_at) as first_look_at,
         max(observed_at) as newest_look_at,
-        greatest(min(observed_at), max(observed_at) - interval 7 days) as before
+        greatest(
+            max(case when snapshot_id = (select min(snapshot_id) from looks) then observed_at end),
+            max(observed_at) - interval 7 days
+        ) as before
     from looks
 ),
 

@@ -12,9 +12,12 @@ select
     findings.region,
     findings.account_id,
     findings.source,
+    findings.rule,
+    count(*) over (partition by findings.rule) as of_rule,
     findings.arn
 from findings
 where findings.status = 'fail'
+qualify row_number() over (partition by findings.rule order by findings.account_id, findings.region, findings.name) <= 500
 order by
     case findings.severity
         when 'high' then 0
@@ -22,6 +25,7 @@ order by
         else 2
     end,
     findings.title,
+    findings.rule,
     findings.account_id,
     findings.region,
     findings.name

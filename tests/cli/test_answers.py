@@ -182,3 +182,52 @@ def test_the_views_open_in_duckdbs_command_line(look: Looker) -> None:
     assert done.stdout == "n,zone\n3,UTC\n"
     none = subprocess.run([COMMAND, "open"], input="drop view coverage;", capture_output=True, text=True, check=False)
     assert "read-only" in none.stderr
+
+
+ODD = """select
+    sum(i) as total, 'nan'::double as nan, interval 1 day as span, timestamp 'infinity' as ever,
+    [date '2026-01-01'] as days, true as yes, 1152921504606846977::bigint as large
+from range(3) as r(i)"""
+
+
+def test_values_that_a_format_has_no_word_for_are_told_as_far_as_they_can_be(look: Looker) -> None:
+    (row,) = json.loads(image_builders("query", ODD, "--format", "json").stdout)
+    assert (row["total"], row["nan"], row["days"], row["yes"]) == (3, None, ["2026-01-01"], True)
+    csv = image_builders("query", ODD, "--format", "csv").stdout.splitlines()[1]
+    assert csv.startswith("3,nan,")
+    assert ',"[""2026-01-01""]",true,' in csv
+    assert image_builders("query", ODD, "-o", "odd.xlsx").returncode == 0
+    with zipfile.ZipFile("odd.xlsx") as book:
+        assert b"<v>3</v>" in book.read("xl/worksheets/sheet1.xml"), "a sum of whole numbers is a number"
+        assert b"1152921504606846977" in book.read("xl/sharedStrings.xml"), "and a large one is told exactly"
+    assert "2026-01-01" in image_builders("query", ODD, "--format", "table").stdout
+    done = image_builders("query", "select interval 1 day as span", "-o", "odd.parquet")
+    failed(done, 2, "cannot be written as Parquet .*: cast that column to text")
+
+
+def test_what_a_link_leads_to_is_written_and_a_pipe_is_written_to(look: Looker) -> None:
+    Path("real.csv").write_text("old")
+    Path("latest.csv").symlink_to("real.csv")
+    assert image_builders("query", "select 1 as n", "-o", "latest.csv").returncode == 0
+    assert Path("latest.csv").is_symlink()
+    assert Path("real.csv").read_text() == "n\n1\n"
+    command = f"'{COMMAND}' query 'select 1 as n' --format csv -o /dev/stdout | cat"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.stdout == "n\n1\n"
+    assert Path("/dev/stdout").is_symlink()
+
+
+def test_standard_input_may_be_closed_or_have_parameters(look: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = subprocess.run(f"'{COMMAND}' query <&-", shell=True, capture_output=True, text=True, check=False)
+    assert closed.returncode == 2
+    assert "Give one of" in closed.stderr
+    monkeypatch.setattr("sys.stdin", io.StringIO("-- Parameter: n number = 2: how many\nselect $n as n"))
+    assert image_builders("query", "--format", "csv").stdout == "n\n2.0\n"
+    Path("my cost.sql").write_text("select 3 as n")
+    assert image_builders("query", "my cost.sql", "--format", "csv").stdout == "n\n3\n"
+
+
+def test_headers_are_measured_as_they_are_shown() -> None:
+    table = pa.table({"名前名前名前": ["x", "y"], "a\nb": ["x", "y"]})
+    header = as_text(table, Size(80, 24)).splitlines()[0]
+    assert re.sub(r"\x1b\[[0-9;]*m", "", header).split() == ["名前名前名前", "a\\nb"]

@@ -134,7 +134,7 @@ class Deployment:
 
     def launch(self, key: str) -> subprocess.Popen[str]:
         # The tables and their checks; the views over them are the same wherever the steps run.
-        command = [str(BIN / "dg"), "launch", "--assets", "group:image_builders", "--partition", key]
+        command = [str(BIN / "dg"), "launch", "--assets", "group:tables", "--partition", key]
         return subprocess.Popen(
             command, cwd=ROOT, env=self.environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )

@@ -44,7 +44,7 @@ def test_a_run_of_the_command_line_is_where_the_jobs_page_and_the_timeline_look(
 @pytest.mark.slow
 def test_a_run_whose_process_was_killed_is_ended_by_the_next_and_others_are_left(looker: Callable[..., Looker]) -> None:
     look = looker(builder("a"))
-    look.sandbox.appstream.faults.append(Fault("latency", value=60.0))
+    look.sandbox.appstream.faults.append(Fault("latency", value=8.0))
     with subprocess.Popen([COMMAND, "snapshot"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as command:
         home = prepare_home(look.warehouse.location)
         deadline = time.monotonic() + 60

@@ -109,8 +109,8 @@ def test_views_tell_their_columns_lineage_rows_and_pictures(run: tuple[Looker, R
     told = made["findings"].metadata
     assert told["dagster/row_count"].value == 3 * 11
     lineage = told["dagster/column_lineage"].value.deps_by_column  # type: ignore[union-attr]
-    assert ("image_builders_current", "name") in {(name_of(d.asset_key), d.column_name) for d in lineage["name"]}
-    assert ("finding_rules", "severity") in {(name_of(d.asset_key), d.column_name) for d in lineage["severity"]}
+    assert ("finding_judgements", "name") in {(name_of(d.asset_key), d.column_name) for d in lineage["name"]}
+    assert ("finding_judgements", "severity") in {(name_of(d.asset_key), d.column_name) for d in lineage["severity"]}
     schema = told["dagster/column_schema"].value
     assert [(c.name, c.type) for c in schema.columns][:2] == [("account_id", "varchar"), ("region", "varchar")]  # type: ignore[union-attr]
     assert "| no_vpc_endpoint | ████████████████████████ | 3 |" in str(told["failing by rule"].value)
@@ -120,7 +120,7 @@ def test_views_tell_their_columns_lineage_rows_and_pictures(run: tuple[Looker, R
     found = evaluated["findings", "no_vpc_endpoint"]
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert str(found.description).startswith(
-        "3 image builders: Streams without an interface VPC endpoint: 123456789012/"
+        "3 image builders with this: Streams without an interface VPC endpoint. 123456789012/"
     )
     assert (found.metadata["failing"].value, found.metadata["unknown"].value) == (3, 0)
     of_views = {key: e.passed for key, e in evaluated.items() if key[0] not in {t.name for t in TABLES} | {"findings"}}
@@ -370,10 +370,12 @@ def test_a_window_takes_late_starts_for_a_while(minutes: int, open_: bool, run: 
     assert bool(materializations(execute("2026-11-23"))) is open_
 
 
-def test_a_run_that_is_taken_up_after_its_window_is_refused_too(run: tuple[Looker, Run], tmp_path: Path) -> None:
+def test_a_run_that_is_taken_up_after_its_window_is_refused_too(
+    run: tuple[Looker, Run], capfd: pytest.CaptureFixture[str]
+) -> None:
     look, _ = run
     # The clock of a run under way: open when it is loaded and planned, over when the steps after it come.
-    moments = iter([NOON, NOON, NOON, NOON + timedelta(days=5), NOON + timedelta(days=5)])
+    moments = iter([NOON, NOON, NOON, *[NOON + timedelta(days=5)] * 3])
 
     class MovingClock(ClockResource):
         def now(self) -> datetime:
@@ -386,11 +388,31 @@ def test_a_run_that_is_taken_up_after_its_window_is_refused_too(run: tuple[Looke
         result = definitions.resolve_job_def(JOB).execute_in_process(
             instance=instance, partition_key="2026-11-23", raise_on_error=False
         )
-    (failure,) = [e.step_failure_data for e in result.all_events if e.is_step_failure]
-    assert failure.user_failure_data
-    assert "launch partition 2026-11-28 instead" in str(failure.user_failure_data.description)
+    assert result.success
+    assert materializations(result) == {}
+    assert "launch partition 2026-11-28 instead" in capfd.readouterr().err
     assert look.sandbox.appstream.calls == []
     assert look.warehouse.snapshots() == []
+
+
+def test_a_step_that_begins_after_its_window_has_its_own_partition(
+    run: tuple[Looker, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker loads the definitions itself: with windows left out, Dagster would take the next one for its own."""
+    look, _ = run
+    look.publish("us-east-1")
+    now = ClockResource(at=(NOON + 3 * timedelta(days=1)).isoformat())
+    missed = "2026-11-25"
+
+    def keys() -> list[str]:
+        definitions = build_definitions(settings_of(), clock=now)
+        partitions = definitions.get_repository_def().asset_graph.get(key_of("extracts")).partitions_def
+        assert partitions
+        return list(partitions.subset_with_partition_keys([missed]).get_partition_keys())
+
+    assert keys() != [missed], "what is offered has no window that was missed"
+    monkeypatch.setattr("sys.argv", ["dagster", "api", "execute_step", "x"])
+    assert keys() == [missed]
 
 
 @pytest.mark.parametrize("config", [{"shards": 0}, {"page_size": 0}, {"max_items": -1}])

@@ -136,7 +136,7 @@ def test_its_tables_are_those_of_sql(sheet: str, file: Path, week: Warehouse, op
     assert answer.num_rows > 0
     told = {name: answer[name].to_pylist() for name in answer.column_names}
     # A column without any value is none; that of the ARN is a link, and a rule's own stand above its table.
-    above = ("arn", "finding", "severity", "source") if sheet == "findings" else ("arn",)
+    above = ("arn", *queries._OF_SECTION) if sheet == "findings" else ("arn",)
     shown = [name for name in told if any(value is not None for value in told[name]) and name not in above]
     tables = page.locator(f"table[data-sheet={sheet}]")
     for table in tables.all():
@@ -144,6 +144,8 @@ def test_its_tables_are_those_of_sql(sheet: str, file: Path, week: Warehouse, op
     if sheet == "findings":
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         assert [one.inner_text() for one in page.locator("summary b").all()] == list(dict.fromkeys(told["finding"]))
+        totals = [table.get_attribute("data-total") for table in tables.all()]
+        assert totals == [str(n) for n in dict(zip(told["rule"], told["of_rule"], strict=True)).values()]
         sources = [one.get_attribute("href") for one in page.locator("details > p a").all()]
         assert sources == [source for _, source in dict.fromkeys(zip(told["finding"], told["source"], strict=True))]
     else:
@@ -360,6 +362,9 @@ def test_the_first_snapshot_an_empty_and_a_large_estate_look_right(
     assert "Cost of 1 day\n" in told
     assert f"1 day, {look.sandbox.clock.now():%Y-%m-%d}" in page.locator("header").inner_text()
     if count > queries.MOST_ROWS:
+        rules = page.locator("summary", has_text=f"{count:,} image builders")
+        assert rules.count() > 1, "no rule is left out for another"
+        assert "The first 500 of 1,200." in page.locator("details p").all_text_contents()
         assert f"The first {queries.MOST_ROWS:,} of {count:,}." in page.locator("main").inner_text()
     bars = page.locator("figure[data-chart=states] .wide svg path[role=graphics-symbol]")
     assert bars.count() == min(count, 1)

@@ -253,6 +253,10 @@ def test_settings_change_rules_without_a_word_of_sql(home: Warehouse) -> None:
         ("rules: {mine: {title: x, fails: name like}}", "rules.mine.fails: this is no"),
         ("rules: {mine: {title: x, fails: hours_low + 'a'}}", "rules.mine.fails: this is no condition"),
         ("rules: {mine: {title: x, fails: '1 in (select 1)'}}", "is on one image builder, and asks nothing else"),
+        ("rules: {mine: {title: x, fails: max(hours_low) > 3}}", "is on one image builder, and asks nothing else"),
+        ("rules: {mine: {title: x, fails: facts.state = 'X'}}", "there is no column facts.state; did you mean state?"),
+        ("rules: {mine: {title: x, fails: endpoints}}", "this is no condition: it is neither true nor false"),
+        ("rules: {mine: {title: x, fails: hours_low > threshold}}", "rule mine name the threshold: give it one"),
         ("rules: {mine: {title: x, fails: 'true, true'}}", "rules.mine.fails: this is no SQL of a condition"),
         ("rules: {failed: {treshold: 3}}", "rules.failed.treshold: there is no such key; did you mean threshold?"),
         (
