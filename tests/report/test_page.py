@@ -352,7 +352,7 @@ def test_printed_it_is_on_white_and_whole(file: Path, open_page: Callable[..., P
 def test_the_first_snapshot_an_empty_and_a_large_estate_look_right(
     count: int, looker: Callable[..., Looker], open_page: Callable[..., Page]
 ) -> None:
-    look = looker(*(builder(f"builder-{n:05}", Description="x" * (n % 7)) for n in range(count)))
+    look = looker(*(builder(f"builder-{n:05}", IamRoleArn="arn:aws:iam::1:role/r") for n in range(count)))
     look.publish()
     Path("report.html").write_text(report.render(look.warehouse))
     page = open_page(Path("report.html").absolute())
