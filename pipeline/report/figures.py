@@ -60,12 +60,12 @@ def _since(counts: queries.Row, name: str) -> str:
 
 def _month(month: queries.Row) -> Figure:
     title = "A month at this rate"
-    if not month["priced"]:
-        return Figure("month", title, "not known", "no price is known")
+    if not month["usd_per_month"] and month["unpriced"]:
+        return Figure("month", title, "not known", f"{counted(month['unpriced'], 'builder')} of no known price")
     note = f"of it {dollars(month['volume_usd_per_month'] or 0)} volumes"
     if month["unpriced"]:
         note += f"; without {counted(month['unpriced'], 'builder')} of no known price"
-    return Figure("month", title, dollars(month["usd_per_month"]), note)
+    return Figure("month", title, dollars(month["usd_per_month"] or 0), note)
 
 
 def _cost(cost: queries.Row, days: int) -> Figure:

@@ -78,6 +78,7 @@ def test_a_snapshot_of_everything_exits_with_0_and_tells_what_was_seen(look: Loo
     assert (tmp_path / ".dagster" / "dagster.yaml").read_text().startswith("telemetry:\n  enabled: false\n")
 
 
+@pytest.mark.slow
 def test_a_target_that_was_not_seen_exits_with_3_and_says_why(look: Looker) -> None:
     look.sandbox.appstream.faults.append(Fault("deny", region="eu-west-1"))
     done = image_builders("snapshot", "--region", "us-east-1", "--region", "eu-west-1")
@@ -93,6 +94,7 @@ def test_a_target_that_was_not_seen_exits_with_3_and_says_why(look: Looker) -> N
     assert "later_status" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_cadence_is_the_warehouses_and_a_switch_is_told(look: Looker) -> None:
     def windows() -> list[str]:
         return sorted(str(cadence_of(snapshot)) for snapshot in look.warehouse.snapshots())
@@ -107,6 +109,7 @@ def test_the_cadence_is_the_warehouses_and_a_switch_is_told(look: Looker) -> Non
     assert windows() == ["daily", "hourly"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("narrowed", [("--name", "a"), ("--max-items", "1")])
 def test_a_narrowed_look_goes_into_no_window_that_is_older_than_another(narrowed: Sequence[str], look: Looker) -> None:
     if datetime.now(UTC).hour == 0:
@@ -120,6 +123,7 @@ def test_a_narrowed_look_goes_into_no_window_that_is_older_than_another(narrowed
     assert image_builders("snapshot", *narrowed).returncode == 0
 
 
+@pytest.mark.slow
 def test_the_options_are_the_paginators_parameters(look: Looker) -> None:
     done = image_builders("snapshot", "--name", "a", "--name", "b", "--page-size", "1", "--max-items", "1")
     assert done.returncode == 0

@@ -112,6 +112,7 @@ def test_what_could_not_be_placed_is_told(
     assert why in reason
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_left_out_and_which_builders_no_price_fits(start_sandbox: StartSandbox) -> None:
     sandbox = start_sandbox()
     sandbox.services.products.append(priced("odd", "Image Fees", {"instanceFunction": "ImageBuilder"}, "hour", 1.0))

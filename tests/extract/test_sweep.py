@@ -209,6 +209,7 @@ def test_the_second_time_comes_when_all_others_are_done(looker: Callable[..., Lo
     assert order.index("eu-west-1") < len(order) - 1
 
 
+@pytest.mark.slow
 def test_a_target_that_answers_slowly_never_holds_up_the_others(looker: Callable[..., Looker]) -> None:
     """More of them than may be at work at once, each slower than all the rest together."""
     slow, quick = OFFERED[:6], OFFERED[6:]

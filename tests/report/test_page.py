@@ -185,6 +185,13 @@ def test_its_cost_is_that_of_instances_and_volumes(looker: Callable[..., Looker]
     )
 
 
+def test_a_rate_without_any_price_is_not_known_and_no_zero(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a", InstanceType="stream.unheard.of"), builder("b", State="STOPPED"))
+    look.publish()
+    page = report.render(look.warehouse)
+    assert re.search(r'data-figure="month">not known</span><small><span>1 builder of no known price<', page)
+
+
 def test_what_is_accepted_is_told_with_its_reason(looker: Callable[..., Looker]) -> None:
     look = looker(builder("a", IamRoleArn="arn:r"))
     Path("findings.yaml").write_text(

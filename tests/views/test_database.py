@@ -107,6 +107,7 @@ def test_a_header_that_is_not_there_is_refused() -> None:
         parse("bad", "cost", "select 1")
 
 
+@pytest.mark.slow
 def test_the_committed_tables_have_the_contracts_types(look: Looker) -> None:
     for table in TABLES:
         described = {r["column_name"]: r["column_type"] for r in told(look, f"describe {table.name}")}
@@ -388,6 +389,7 @@ def rows_of_everything(home: Warehouse) -> dict[str, list[str]]:
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "above", ["account_id=999/region=eu-central-1/wh", "snapshot_date=2020-01-01/state=GONE", "snapshot_id=x/b=1/[a]*"]
 )
@@ -400,6 +402,7 @@ def test_a_folders_name_changes_no_value(above: str, look: Looker, tmp_path: Pat
         assert connection.sql("select distinct region from image_builders").fetchall() != [("eu-central-1",)]
 
 
+@pytest.mark.slow
 def test_foreign_files_mean_nothing(look: Looker) -> None:
     home = Path(look.warehouse.location)
     before = rows_of_everything(look.warehouse)

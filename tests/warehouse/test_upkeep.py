@@ -56,6 +56,7 @@ def files(home: Warehouse) -> list[str]:
     return [path for table in TABLES for path in home.storage.list(table.name)]
 
 
+@pytest.mark.slow
 def test_a_day_that_is_over_becomes_one_file_a_table_and_no_answer_changes(home: Warehouse) -> None:
     before, ids = answers(home), home.snapshots()
     assert len(files(home)) == 12 * len(TABLES)
@@ -67,6 +68,7 @@ def test_a_day_that_is_over_becomes_one_file_a_table_and_no_answer_changes(home:
     assert answers(home) == before
 
 
+@pytest.mark.slow
 def test_of_a_joined_day_each_builder_is_in_one_place(home: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     before = answers(home)
     upkeep.tend(home, LATER)
@@ -80,6 +82,7 @@ def test_of_a_joined_day_each_builder_is_in_one_place(home: Warehouse, monkeypat
     assert answers(home) == before
 
 
+@pytest.mark.slow
 def test_a_day_that_is_too_large_for_memory_is_joined_in_parts(
     home: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +110,7 @@ def test_a_run_goes_on_where_days_are_joined(home: Warehouse) -> None:
     assert (home.snapshots(), files(home)) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_backlog_is_worked_off_some_days_at_a_time(home: Warehouse) -> None:
     before = answers(home)
     assert upkeep.tend(home, LATER, days_at_once=2) == ["2026-11-23", "2026-11-24"]
