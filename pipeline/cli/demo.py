@@ -68,7 +68,7 @@ def run_demo(environment: Environment, days: int, echo: Callable[[str], None]) -
             )
         echo(f"\n{asked.text}\n\n{_indented(asked.query)}\n\n{_indented(answer)}")
     place = _as_short_as_possible(Path(environment.warehouse))
-    command = _as_short_as_possible(Path(sys.argv[0]), otherwise=Path(sys.argv[0]).name)
+    command = _as_short_as_possible(Path(sys.argv[0]).absolute(), otherwise=Path(sys.argv[0]).name)
     echo(
         f"\nMore questions:  {command} query --list\n"
         f'Ask your own:    {command} query "from image_builders_current"\n'
