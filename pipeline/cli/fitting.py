@@ -71,7 +71,7 @@ def as_text(table: pa.Table, size: Size | None = None, null: str = "", more: str
     for row in cells:
         shown = [cell for n, cell in enumerate(row) if widths[n] != 0]
         sheet.add_row(*_texts([*shown[:first], _ELLIPSIS, *shown[first:]] if left_out else shown))
-    return f"{_drawn(sheet, size)}\n{_count(table, rows, left_out, size, more)}"
+    return f"{drawn(sheet, size)}\n{_count(table, rows, left_out, size, more)}"
 
 
 def folded(table: pa.Table, width: int) -> str:
@@ -82,7 +82,7 @@ def folded(table: pa.Table, width: int) -> str:
     sheet.add_column(table.column_names[-1], overflow="fold")
     for row in table.to_pylist():
         sheet.add_row(*_texts([cell(name, value) for name, value in row.items()]))
-    return _drawn(sheet, Size(width, 0))
+    return drawn(sheet, Size(width, 0))
 
 
 def _count(table: pa.Table, rows: int, left_out: int, size: Size | None, more: str) -> str:
@@ -106,7 +106,7 @@ def _record(values: Sequence[tuple[str, str]], size: Size) -> str:
     sheet.add_column(overflow="fold")
     for name, value in values:
         sheet.add_row(Text(name, style="bold"), Text(value))
-    return f"{_drawn(sheet, size)}\n(1 row)"
+    return f"{drawn(sheet, size)}\n(1 row)"
 
 
 def _fitting(natural: list[int], headers: list[int], is_cut: list[bool], width: int) -> list[int | None]:
@@ -181,7 +181,8 @@ def _texts(cells: list[str]) -> list[Any]:
     return [Text(cell) for cell in cells]
 
 
-def _drawn(sheet: Sheet, size: Size | None) -> str:
+def drawn(renderable: Any, size: Size | None) -> str:
+    """What rich draws, as text: in a terminal's width, or as wide as it is."""
     from rich.console import Console
 
     if size:
@@ -189,7 +190,7 @@ def _drawn(sheet: Sheet, size: Size | None) -> str:
     else:
         console = Console(width=1_000_000, no_color=True, force_terminal=False)
     with console.capture() as capture:
-        console.print(sheet)
+        console.print(renderable)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 

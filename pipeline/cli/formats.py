@@ -24,23 +24,18 @@ EXACT = 2**53
 
 
 def rows_of(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows; decimals, which DuckDB makes of sums of whole numbers, as numbers. Moments that Python has none for are
-    text.
+    """The rows; decimals, which DuckDB makes of sums of whole numbers, as numbers. Where Python has no such moment, as
+    of infinity, all moments are text.
     """
     import pyarrow as pa
 
-    for place, field in enumerate(table.schema):
-        if pa.types.is_temporal(field.type) and not _fits(table.column(place)):
-            table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
-    return [{name: _number(value) for name, value in row.items()} for row in table.to_pylist()]
-
-
-def _fits(column: pa.ChunkedArray) -> bool:
     try:
-        column.to_pylist()
+        rows = table.to_pylist()
     except (OverflowError, ValueError):
-        return False
-    return True
+        is_moment = [pa.types.is_timestamp(kind) or pa.types.is_date(kind) for kind in table.schema.types]
+        kinds = [pa.string() if told else kind for told, kind in zip(is_moment, table.schema.types, strict=True)]
+        rows = table.cast(pa.schema(zip(table.column_names, kinds, strict=True))).to_pylist()
+    return [{name: _number(value) for name, value in row.items()} for row in rows]
 
 
 def _number(value: Any) -> Any:

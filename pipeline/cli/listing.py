@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import sys
 import textwrap
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.printing import Output
+from pipeline.cli.fitting import drawn
+from pipeline.cli.printing import Output, terminal
 from pipeline.errors import ConfigurationError, did_you_mean
 
 if TYPE_CHECKING:
@@ -63,24 +62,20 @@ def _called(view: View) -> str:
 
 def _by_subject(rows: list[Row]) -> str:
     """A heading for each subject, below it the names with what they tell, folded at words in a terminal."""
-    from rich.console import Console
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    is_terminal = sys.stdout.isatty()
-    console = Console(width=shutil.get_terminal_size().columns if is_terminal else 1_000_000)
     longest = max(len(name) for _, name, _ in rows)
-    with console.capture() as capture:
-        for subject, its_rows in itertools.groupby(rows, key=lambda row: row[0]):
-            console.print(Text(subject, style="bold"))
-            sheet = Table.grid(padding=(0, 2))
-            sheet.add_column(width=min(longest, 30) + 2, no_wrap=False)
-            sheet.add_column()
-            for _, name, tells in its_rows:
-                sheet.add_row(Text(f"  {name}"), Text(tells))
-            console.print(sheet)
-            console.print()
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+    parts: list[Table | Text] = []
+    for subject, its_rows in itertools.groupby(rows, key=lambda row: row[0]):
+        sheet = Table.grid(padding=(0, 2))
+        sheet.add_column(width=min(longest, 30) + 2, no_wrap=False)
+        sheet.add_column()
+        for _, name, tells in its_rows:
+            sheet.add_row(Text(f"  {name}"), Text(tells))
+        parts += [Text(subject, style="bold"), sheet, Text()]
+    return drawn(Group(*parts), terminal())
 
 
 def print_description(name: str, output: Output) -> None:
@@ -95,9 +90,9 @@ def print_description(name: str, output: Output) -> None:
     view = known[name]
     types = column_types(view)
     if output.format == "table" and output.path is None:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000_000
+        size = terminal()
         for text in (f"{view.name}: {view.purpose}", f"Grain: {view.grain}", ""):
-            click.echo(textwrap.fill(text, width))
+            click.echo(textwrap.fill(text, size.width) if size else text)
     output.print_rows(
         ("column", "type", "what it means"),
         [(column, types[column], meaning) for column, meaning in view.columns.items()],

@@ -62,8 +62,8 @@ class Output:
         is_table = self.format == "table"
         shown = [n for n, _ in enumerate(columns) if not is_table or any(row[n] is not None for row in rows)]
         table = pa.table({columns[n]: pa.array([row[n] for row in rows], pa.string()) for n in shown})
-        if is_table and folds and self.path is None and sys.stdout.isatty():
-            click.echo(fitting.folded(table, shutil.get_terminal_size().columns))
+        if is_table and folds and self.path is None and (size := terminal()):
+            click.echo(fitting.folded(table, size.width))
         else:
             self.print(table, null="")
 
@@ -95,8 +95,13 @@ class Output:
 
 def fitted(answer: pa.Table, null: str = "", more: str = "", indent: int = 0) -> str:
     """The answer as a table: what fits in a terminal, less an indent; all elsewhere. `more` says how to see all."""
-    columns, lines = shutil.get_terminal_size()
-    return fitting.as_text(answer, fitting.Size(columns - indent, lines) if sys.stdout.isatty() else None, null, more)
+    size = terminal()
+    return fitting.as_text(answer, size and fitting.Size(size.width - indent, size.height), null, more)
+
+
+def terminal() -> fitting.Size | None:
+    """The size of the terminal that standard output is; None where it is none."""
+    return fitting.Size(*shutil.get_terminal_size()) if sys.stdout.isatty() else None
 
 
 def distinct(table: pa.Table) -> pa.Table:

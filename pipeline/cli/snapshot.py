@@ -163,13 +163,12 @@ def _print_snapshot(environment: Environment, outcome: Outcome) -> None:
 
 def _print_replaced(outcome: Outcome) -> None:
     """What a snapshot saw that a later run of its window has replaced before it could be asked."""
-    from rich.console import Console
     from rich.markdown import Markdown
 
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    with console.capture() as capture:
-        console.print(Markdown(outcome.coverage))
-    click.echo(capture.get().strip())
+    from pipeline.cli.fitting import Size, drawn
+    from pipeline.cli.printing import terminal
+
+    click.echo(drawn(Markdown(outcome.coverage), terminal() or Size(200, 50)).strip())
     click.echo(
         f"Committed snapshot {outcome.snapshot_id}; a later run of its window has replaced it since, and the newest "
         "holds what either saw."

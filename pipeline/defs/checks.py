@@ -149,7 +149,9 @@ def _require_seen(snapshot: _Snapshot, what: str) -> None:
 
 def _targets(snapshot: _Snapshot) -> tuple[int, int]:
     """How many targets the snapshot tells of, and how many of them were not seen."""
-    (row,) = snapshot.ask(sql_query("checks", "targets"))
+    (row,) = snapshot.ask(
+        f"select count(*) as targets from extracts where {_OF_NEWEST} and is_configured is distinct from false"
+    )
     return row["targets"], len(_not_seen(snapshot))
 
 

@@ -22,6 +22,7 @@ from pipeline.cli import fitting, main
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
 from pipeline.settings.environment import described
+from pipeline.views.database import DATABASE
 from pipeline.warehouse.snapshot_ids import cadence_of
 from pipeline.windows import Window
 from tests.support import Looker, builder, estate_of, role_arn, write_targets
@@ -532,6 +533,15 @@ def test_help_is_told_at_once_and_names_every_setting() -> None:
     assert {name for name, _, _ in described() if name not in done.stdout} == set()
     assert "DAGSTER_HOME" in done.stdout
     assert "Exit codes" in image_builders("snapshot", "--help").stdout
+
+
+def test_a_run_that_fails_for_targets_not_seen_has_its_views_and_says_so_once(look: Looker) -> None:
+    look.sandbox.appstream.faults.append(Fault("deny", region="eu-west-1"))
+    done = image_builders(
+        *("snapshot", "--region", "us-east-1", "--region", "eu-west-1"), IMAGE_BUILDERS_FAIL_UNSEEN="any"
+    )
+    assert (done.returncode, done.stderr) == (3, "1 of 2 targets were not seen.\n")
+    assert (Path(look.warehouse.location) / DATABASE).exists()
 
 
 def test_a_snapshot_that_was_replaced_before_it_is_printed_tells_what_it_saw(
