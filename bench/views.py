@@ -119,7 +119,7 @@ def _of_size(folder: Path, cadence: str, builders: int, windows: int) -> str:
     if not location.exists():
         history.write(location, cadence, builders, windows)
         # As many runs would have done, one after another.
-        upkeep.tend(Warehouse(str(location)), history.FIRST + timedelta(days=366), days_at_once=windows)
+        upkeep.tend(Warehouse(str(location)), history.FIRST + timedelta(days=366), at_once=windows)
         _sort(location)
     home = Warehouse(str(location))
     views.build(home)

@@ -43,7 +43,7 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
     executor = executor_of(environment)
     resources = {
         "aws": AwsResource(),
-        "warehouse": WarehouseResource(location=environment.warehouse),
+        "warehouse": WarehouseResource(location=environment.warehouse, kms_key=environment.s3_kms_key or ""),
         "clock": clock,
         "progress": ProgressResource(),
     }

@@ -139,7 +139,7 @@ def _clear(location: str) -> None:
     if "://" in location:
         raise ConfigurationError(f"The demo needs a local folder, and IMAGE_BUILDERS_WAREHOUSE is {location}.")
     warehouse = Warehouse(location)
-    warehouse.storage.check()
+    warehouse.check()
     if warehouse.snapshots():
         accounts = views.query(warehouse, "select distinct account_id from extracts")["account_id"].to_pylist()
         if accounts != [ACCOUNT] or not (Path(location) / MARK).exists():

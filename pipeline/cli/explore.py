@@ -31,7 +31,7 @@ def open_views() -> None:
         raise ConfigurationError(
             "DuckDB's command line is not installed: run pip install duckdb-cli, or put `duckdb` on the PATH."
         )
-    path = views.build(Warehouse(environment.warehouse), views.Settings.read(environment))
+    path = views.build(Warehouse.of(environment), views.Settings.read(environment))
     if not path:
         raise ConfigurationError(
             f"The warehouse {environment.warehouse} is in an object store, where there is no file of views to open; "
@@ -63,7 +63,7 @@ def report(output: str) -> None:
     if output != "-":
         require_folder(Path(output))
     with waiting("Asking, and drawing the charts"):
-        rendered = page.render(Warehouse(environment.warehouse), views.Settings.read(environment))
+        rendered = page.render(Warehouse.of(environment), views.Settings.read(environment))
     if output == "-":
         click.echo(rendered)
         return
@@ -84,7 +84,7 @@ def sql(dialect: Any) -> None:
     from pipeline.warehouse import Warehouse
 
     environment = process_environment()
-    warehouse = Warehouse(environment.warehouse)
+    warehouse = Warehouse.of(environment)
     warehouse.require_snapshot()
     statements = engines.script(dialect, warehouse, views.Settings.read(environment))
     click.echo("\n\n".join(f"{statement};" for statement in statements))

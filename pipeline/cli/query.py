@@ -76,7 +76,7 @@ def _ask(environment: Environment, sql: str, parameters: tuple[str, ...], output
     values: dict[str, Any] = dict(asked.values(parameters)) if asked else {}
     with waiting("Asking"):
         answer = views.query(
-            Warehouse(environment.warehouse),
+            Warehouse.of(environment),
             asked.query if asked else sql,
             views.Settings.read(environment),
             values,

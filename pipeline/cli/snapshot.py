@@ -66,7 +66,7 @@ def snapshot(
     environment = process_environment(without=("executor", "executor_config", "shards"))
     # What is wrong with the settings is reported before anything is started.
     read_targets(environment.file("targets"), environment.tags)
-    Warehouse(environment.warehouse).storage.check()
+    Warehouse.of(environment).check()
     environment = settled(environment, ask_bucket=True)
     from pipeline.definitions import build_definitions
     from pipeline.defs.runs import run
@@ -99,7 +99,7 @@ def prices() -> None:
     from pipeline.warehouse import Warehouse
 
     environment = process_environment()
-    Warehouse(environment.warehouse).storage.check()
+    Warehouse.of(environment).check()
     from pipeline.definitions import build_definitions
     from pipeline.defs.runs import run_prices
 
@@ -121,7 +121,7 @@ def _print_what_prices_leave_out(environment: Environment, unplaced: list[dict[s
         click.echo(f"  {product['sku']} {product['usage']}: {product['why']}")
     if len(unplaced) > MOST_UNPLACED:
         click.echo(f"  and {len(unplaced) - MOST_UNPLACED} more; Dagster's run lists them all")
-    home = Warehouse(environment.warehouse)
+    home = Warehouse.of(environment)
     if not home.snapshots():
         return
     without = views.query(home, sql_query("cli", "without_price"), views.Settings.read(environment))
@@ -140,7 +140,7 @@ def _print_snapshot(environment: Environment, outcome: Outcome) -> None:
     from pipeline.views.sql_files import sql_query
     from pipeline.warehouse import Warehouse
 
-    warehouse = Warehouse(environment.warehouse)
+    warehouse = Warehouse.of(environment)
     rows = views.query(
         warehouse,
         sql_query("cli", "snapshot"),

@@ -12,6 +12,7 @@ from pipeline.cli import options
 from pipeline.cli.printing import Output
 from pipeline.cli.progress import ProgressBar
 from pipeline.cli.snapshot import SOME_NOT_SEEN
+from pipeline.errors import WarehouseError
 
 if TYPE_CHECKING:
     from pipeline.aws import Access
@@ -37,13 +38,16 @@ def targets(regions: Sequence[str], output: Output) -> None:
 @options.regions
 @options.output
 def doctor(regions: Sequence[str], output: Output) -> None:
-    """Check every target: list one image builder in each, and show the identity used. Writes nothing.
+    """Check every target: list one image builder in each, and show the identity used. No snapshot is written.
+
+    Of a warehouse in S3 it checks that it can be listed and written, that its store keeps two writers apart, and that
+    its bucket ends unfinished uploads.
 
     \b
     Exit codes:
       0  every target can be looked at
       3  some cannot
-      1  AWS does not say whose credentials these are, or which accounts there are
+      1  AWS does not say whose credentials these are, or which accounts there are; or the warehouse cannot be written
       2  wrong usage or configuration
     """  # noqa: D301
     from pipeline.extract import RetryPolicy
@@ -67,26 +71,36 @@ def doctor(regions: Sequence[str], output: Output) -> None:
     ]
     output.print_rows(columns, rows)
     _print_remarks(plan)
-    if location := _object_store():
-        click.echo(f"The warehouse {location} is experimental: {EXPERIMENTAL}", err=True)
+    _examine_store()
     if unwell := sum(not f.is_well for f in findings):
         click.echo(f"{unwell} of {len(findings)} targets cannot be looked at.", err=True)
         sys.exit(SOME_NOT_SEEN)
 
 
-EXPERIMENTAL = (
-    "an object store has no lock, so two runs at once can lose what one of them saw; a listing that fails can leave a "
-    "day out of an answer; and old snapshots are not joined. Run one writer at a time, or keep it in a folder."
-)
-"""What a warehouse in an object store does not promise yet."""
-
-
-def _object_store() -> str | None:
-    """The warehouse's URI, where it is in an object store."""
+def _examine_store() -> None:
+    """Says what a warehouse in an object store lacks. Raises WarehouseError where it cannot be used as one."""
     from pipeline.defs.process import process_environment
+    from pipeline.warehouse import Warehouse
+    from pipeline.warehouse.s3_storage import ObjectStorage
 
-    location = process_environment().warehouse
-    return location if "://" in location else None
+    warehouse = Warehouse.of(process_environment())
+    if not isinstance(warehouse.storage, ObjectStorage):
+        return
+    warehouse.check()
+    click.echo(
+        f"The warehouse {warehouse.location} can be listed and written, and its store heeds conditional puts.", err=True
+    )
+    try:
+        days = warehouse.storage.unfinished_uploads_end_after()
+    except WarehouseError as error:
+        click.echo(f"Whether its bucket ends unfinished uploads is not known. {error}", err=True)
+        return
+    if days is None:
+        click.echo(
+            "Its bucket has no lifecycle rule that aborts unfinished uploads: what a process that died had uploaded of "
+            "a large file stays, and costs. Add AbortIncompleteMultipartUpload, as docs/deploy.md shows.",
+            err=True,
+        )
 
 
 def _plan(regions: Sequence[str]) -> tuple[Access, Plan]:

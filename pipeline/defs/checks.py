@@ -8,10 +8,10 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import dagster as dg
-import duckdb
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from pipeline import contract, views
@@ -27,6 +27,7 @@ from pipeline.views.data_tests import repeated_keys
 from pipeline.views.sql_files import sql_query
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.inventory import damage
+from pipeline.warehouse.snapshot_ids import Name
 from pipeline.windows import Window
 
 SAMPLE = 20
@@ -72,19 +73,27 @@ def build_checks(environment: Environment) -> list[dg.AssetChecksDefinition]:
     @dg.multi_asset_check(name="checks", specs=_SPECS, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
         key = context.run.tags.get(PARTITION_NAME_TAG)
-        window_start = str(Window.of_key(environment.window_cadence, key).start) if key else None
+        window = Window.of_key(environment.window_cadence, key) if key else None
+        window_start = str(window.start) if window else None
         names = [t.name for t in TABLES]
-        with (
-            fail_with_sentence(),
-            views.connect(home := warehouse.open(), views.Settings.read(environment), names) as connection,
-        ):
-            snapshot = _Snapshot(connection, window_start, home)
+        with fail_with_sentence():
+            home = warehouse.open()
+            since = window.start.date() if window else _newest_day(home)
+            # The check `files` is to tell of files that are gone.
+            answers = views.Answers(home, views.Settings.read(environment), names, require_files=False, since=since)
+        with fail_with_sentence(), answers:
+            snapshot = _Snapshot(answers, window_start, home)
             for check in sorted(context.selected_asset_check_keys, key=str):
                 yield _check(snapshot, check)
             if key and environment.fail_unseen != "never":
                 _require_seen(snapshot, environment.fail_unseen)
 
     return [checks]
+
+
+def _newest_day(home: Warehouse) -> date | None:
+    newest = home.newest()
+    return Name(None, newest).day if newest else None
 
 
 _OF_NEWEST = f"snapshot_id = ({sql_query('checks', 'newest_snapshot')})"
@@ -95,15 +104,14 @@ _OF_NEWEST = f"snapshot_id = ({sql_query('checks', 'newest_snapshot')})"
 class _Snapshot:
     """The snapshot that is checked: the newest, or that of a window."""
 
-    connection: duckdb.DuckDBPyConnection
+    answers: views.Answers
     window_start: str | None
     warehouse: Warehouse
 
     def ask(self, sql: str) -> list[Row]:
         """The rows of a query with the parameter `$window_start`."""
-        rows: list[Row] = (
-            self.connection.sql(sql, params={"window_start": self.window_start}).to_arrow_table().to_pylist()
-        )
+        window = {"window_start": self.window_start}
+        rows: list[Row] = self.answers.ask(lambda views: views.sql(sql, params=window).to_arrow_table()).to_pylist()
         return rows
 
 

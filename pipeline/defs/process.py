@@ -34,7 +34,7 @@ def settled(environment: Environment, ask_bucket: bool = False) -> Environment:
     if environment.cadence is not None or not (is_local or ask_bucket):
         return environment
     try:
-        cadence = Warehouse(environment.warehouse).cadence()
+        cadence = Warehouse.of(environment).cadence()
     except WarehouseError:
         if ask_bucket:
             raise
@@ -53,7 +53,7 @@ def known_windows(environment: Environment) -> list[Window] | None:
     if "://" in environment.warehouse:
         return None
     try:
-        return Warehouse(environment.warehouse).windows()
+        return Warehouse.of(environment).windows()
     except WarehouseError:
         return None
 

@@ -31,13 +31,16 @@ class AwsResource(dg.ConfigurableResource):
 
 
 class WarehouseResource(dg.ConfigurableResource):
-    """The warehouse at a folder or s3:// URI; `grace`: seconds before superseded files are removed."""
+    """The warehouse at a folder or s3:// URI; `grace`: seconds before superseded files are removed; `kms_key`: the KMS
+    key of objects in S3, the bucket's own without one.
+    """
 
     location: str
     grace: float = GRACE
+    kms_key: str = ""
 
     def open(self) -> Warehouse:
-        return Warehouse(self.location, self.grace)
+        return Warehouse(self.location, self.grace, kms_key=self.kms_key or None)
 
 
 class ClockResource(dg.ConfigurableResource):

@@ -18,6 +18,7 @@ from pipeline.defs.instance import prepare_home
 from pipeline.defs.own_runs import end_killed, held, shown_instance
 from pipeline.defs.prices import JOB as PRICES_JOB
 from pipeline.defs.schedules import JOB
+from pipeline.defs.telling import COMMITTED
 from pipeline.errors import ConfigurationError, ImageBuildersError, TargetsNotSeenError
 from pipeline.settings import Environment
 from pipeline.warehouse import Warehouse
@@ -100,14 +101,14 @@ def run(
     ]
     failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
     if not committed:
-        raise _refused(result.run_id) or _failed(failures)
+        raise _not_told(result.run_id, _failed(failures))
     metadata: dict[str, Any] = {key: value.value for key, value in committed[0].items()}
     # Targets that were not seen are counted below, whether or not the settings have the run fail for them.
     broken = [failure for failure in failures if not _is(failure, TargetsNotSeenError)]
     trouble: ImageBuildersError | None = _failed(broken) if broken else None
     if only_tables and not broken:
         try:
-            views.build(Warehouse(environment.warehouse), views.Settings.read(environment))
+            views.build(Warehouse.of(environment), views.Settings.read(environment))
         except ImageBuildersError as error:
             trouble = error
     afterwards = f"The snapshot is committed, but then: {trouble}" if trouble else None
@@ -132,12 +133,17 @@ def _is(failure: Any, kind: type[ImageBuildersError]) -> bool:
     return "error" in metadata and metadata["error"].value == kind.__name__
 
 
-def _refused(run_id: str) -> RunFailedError | None:
+def _not_told(run_id: str, failure: RunFailedError) -> RunFailedError:
+    """Why a run has told of no snapshot: it was refused, or failed, or ended between the commit and the telling."""
     with dg.DagsterInstance.get() as instance:
         run = instance.get_run_by_id(run_id)
-    if run is None or REFUSED not in run.tags:
-        return None
-    return RunFailedError(run.tags[REFUSED], int(run.tags[REFUSED_EXIT_CODE]))
+    tags = run.tags if run else {}
+    if REFUSED in tags:
+        return RunFailedError(tags[REFUSED], int(tags[REFUSED_EXIT_CODE]))
+    if COMMITTED in tags:
+        said = str(failure).replace("; nothing was committed", "")
+        return RunFailedError(f"The snapshot {tags[COMMITTED]} is committed, but then: {said}", failure.exit_code)
+    return failure
 
 
 def _failed(failures: list[Any]) -> RunFailedError:

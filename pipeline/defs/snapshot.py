@@ -10,7 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from pipeline import targets
-from pipeline.contract import EXTRACTS, TABLES
+from pipeline.contract import TABLES
 from pipeline.defs.catalog import key_of, table_source
 from pipeline.defs.failures import (
     STEP_RETRIES,
@@ -24,7 +24,8 @@ from pipeline.defs.partitions import Windows
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
 from pipeline.defs.schedules import told_switch
 from pipeline.defs.schemas import table_schema
-from pipeline.errors import ClosedWindowError, OlderWindowError, counted
+from pipeline.defs.telling import COMMITTED, SEEN, is_of_ended_run, observe_remarks, seen
+from pipeline.errors import ClosedWindowError, OlderWindowError
 from pipeline.extract import Selection, Sweep
 from pipeline.settings import Environment
 from pipeline.settings.targets_file import read_targets
@@ -34,8 +35,6 @@ from pipeline.warehouse import Extracted, Warehouse, upkeep
 from pipeline.windows import Window
 
 SNAPSHOT = "snapshot"
-SEEN = "image_builders/seen"
-"""The tag of a run that tells, in the list of runs, how many of its targets it saw."""
 
 
 class SnapshotConfig(dg.Config):
@@ -124,6 +123,7 @@ def _plan(environment: Environment) -> dg.OpDefinition:
             except (ClosedWindowError, OlderWindowError) as error:
                 refuse(context, error)
                 return
+            home.discard([name for name in home.staged() if is_of_ended_run(context, name)])
             planned_at = clock.now()
             targets_file = read_targets(environment.file("targets"), environment.tags)
             planned = targets.plan(aws.access(), config.regions, targets_file)
@@ -131,7 +131,7 @@ def _plan(environment: Environment) -> dg.OpDefinition:
         remarks = [str(remark) for remark in planned.remarks]
         remarks += told_switch(home.cadence(), environment.window_cadence)
         if remarks:
-            _observe_remarks(context, remarks)
+            observe_remarks(context, remarks)
         accounts = len({t.account_id for t in planned.targets})
         context.log.info(f"{len(planned.targets)} targets to look at, in {accounts} accounts")
         for number, mine in enumerate(targets.split(planned.targets, config.shards or environment.shards)):
@@ -152,21 +152,9 @@ def _plan(environment: Environment) -> dg.OpDefinition:
 def _require_window(cadence: str, key: str, now: datetime, home: Warehouse, selection: Selection) -> None:
     window = Window.of_key(cadence, key)
     window.require_open(cadence, now)
-    home.storage.check()
+    home.check()
     if not selection.is_complete:
         home.require_newest_window(window)
-
-
-def _observe_remarks(context: dg.OpExecutionContext, remarks: list[str]) -> None:
-    context.log.warning("\n".join(remarks))
-    context.log_event(
-        dg.AssetObservation(key_of(EXTRACTS.name), partition=context.partition_key, metadata={"remarks": remarks})
-    )
-
-
-def _seen(extracted: list[Extracted]) -> str:
-    looked = [row for shard in extracted for row in shard.rows]
-    return f"{sum(row['status'] == 'ok' for row in looked)} of {counted(len(looked), 'target')}"
 
 
 def _extract(cadence: str, has_workers: bool) -> dg.OpDefinition:
@@ -230,12 +218,15 @@ def _publish(cadence: str) -> dg.OpDefinition:
             home = warehouse.open()
             window = Window.of_key(cadence, context.partition_key)
             published = home.publish(window, looked, clock.now, context.run_id)
-            context.instance.add_run_tags(context.run_id, {SEEN: _seen(looked)})
-            for table in TABLES:
-                yield dg.Output(None, table.name, metadata=metadata_of(home, published, table, looked))
+        # From here on the snapshot is committed, and nothing that fails may say that it is not.
+        context.instance.add_run_tags(context.run_id, {SEEN: seen(looked), COMMITTED: published.snapshot_id})
+        if published.warnings:
+            observe_remarks(context, list(published.warnings))
+        for table in TABLES:
+            yield dg.Output(None, table.name, metadata=metadata_of(home, published, table, looked))
         try:
             upkeep.tend(home, clock.now())
-        except Exception as error:  # The snapshot is committed; the next run does what is left to be done.
-            context.log.warning(f"Old snapshots could not be joined: {error}")
+        except Exception as error:
+            observe_remarks(context, [f"Old snapshots could not be joined, and the next run does it: {error}"])
 
     return publish

@@ -3,6 +3,7 @@
 What fails warns, unless findings.yaml says otherwise.
 """
 
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -48,20 +49,27 @@ def build_view_checks(environment: Environment) -> list[dg.AssetChecksDefinition
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
         keys = sorted(context.selected_asset_check_keys, key=str)
-        with fail_with_sentence(), views.connect(warehouse.open(), views.Settings.read(environment)) as connection:
-            findings = _not_passed(connection) if any(key.name in rules_by_name for key in keys) else []
+        with fail_with_sentence(), views.Answers(warehouse.open(), views.Settings.read(environment)) as answers:
+            findings = answers.ask(_not_passed) if any(key.name in rules_by_name for key in keys) else []
             for asset, its_keys in itertools.groupby(keys, key=lambda key: name_of(key.asset_key)):
-                # All tests of a view read the same rows: they are worked out once.
-                connection.execute(f"create temp table {asset} as from {asset}")
-                for key in its_keys:
-                    if test := tests.get((asset, key.name)):
-                        yield _data_test(connection, key, test, rules.checks)
-                    else:
-                        rule = rules_by_name[key.name]
-                        yield _finding([row for row in findings if row["rule"] == rule.name], key, rule)
-                connection.execute(f"drop table temp.{asset}")
+                asked = {key: tests[asset, key.name] for key in its_keys if (asset, key.name) in tests}
+                yield from answers.ask(functools.partial(_data_tests, asset=asset, asked=asked, severity=rules.checks))
+            for key in keys:
+                if (name_of(key.asset_key), key.name) not in tests:
+                    rule = rules_by_name[key.name]
+                    yield _finding([row for row in findings if row["rule"] == rule.name], key, rule)
 
     return [view_checks]
+
+
+def _data_tests(
+    connection: duckdb.DuckDBPyConnection, asset: str, asked: dict[dg.AssetCheckKey, DataTest], severity: str
+) -> list[dg.AssetCheckResult]:
+    """All tests of a view read the same rows: they are worked out once."""
+    connection.execute(f"create or replace temp table {asset} as from {asset}")
+    found = [_data_test(connection, key, test, severity) for key, test in asked.items()]
+    connection.execute(f"drop table temp.{asset}")
+    return found
 
 
 def _data_test(

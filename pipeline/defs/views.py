@@ -4,6 +4,7 @@ A view that has a file in sql/pictures shows bars, of the labels and numbers tha
 its first rows.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,10 +73,11 @@ def _step(environment: Environment, name: str, listed: list[View]) -> dg.AssetsD
         with fail_with_sentence():
             home, settings = warehouse.open(), views.Settings.read(environment)
             path = views.build(home, settings)
-            with views.connect(home, settings) as connection:
+            with views.Answers(home, settings) as answers:
                 for view in listed:
                     if key_of(view.name) in context.selected_asset_keys:
-                        yield dg.MaterializeResult(key_of(view.name), metadata=_metadata(connection, view, path))
+                        metadata = answers.ask(functools.partial(_metadata, view=view, path=path))
+                        yield dg.MaterializeResult(key_of(view.name), metadata=metadata)
 
     return create_views
 

@@ -16,7 +16,7 @@ from pipeline.errors import WarehouseError, counted, missing_extra
 from pipeline.report import queries
 from pipeline.report.figures import figures
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.scan import first_words, retry_missing_file
+from pipeline.warehouse.scan import answer, first_words
 from pipeline.warehouse.storage import as_warehouse_error
 
 FILE = "report.html"
@@ -31,7 +31,7 @@ def render(warehouse: Warehouse, settings: views.Settings | None = None) -> str:
     ConfigurationError where the packages of the extra `report` are not installed.
     """
     try:
-        return retry_missing_file(lambda: _render(warehouse, settings), duckdb.IOException)
+        return answer(warehouse, lambda: _render(warehouse, settings))
     except duckdb.Error as error:
         reason = first_words(error)
         raise WarehouseError(f"The warehouse {warehouse.location} cannot be read: {reason}.") from error
@@ -42,8 +42,12 @@ def keep(warehouse: Warehouse, settings: views.Settings | None = None) -> str:
     page = render(warehouse, settings).encode()
     with warehouse.storage.lock(), as_warehouse_error("written", warehouse.location):
         file = warehouse.storage.create(FILE)
-        file.sink.write(page)
-        file.commit()
+        try:
+            file.sink.write(page)
+            file.commit()
+        except BaseException:
+            file.discard()
+            raise
     return f"{warehouse.location}/{FILE}"
 
 

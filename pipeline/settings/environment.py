@@ -38,6 +38,11 @@ class Environment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     warehouse: str = Field(default="warehouse", description="the warehouse: a folder or an s3:// URI")
+    s3_kms_key: str | None = Field(
+        default=None,
+        description="the KMS key of what is written to S3: its id, ARN or alias",
+        json_schema_extra={"default": "the bucket's own"},
+    )
     targets: Path | None = Field(
         default=None, description="the targets file", json_schema_extra={"default": "targets.yaml if it exists"}
     )

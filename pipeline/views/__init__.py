@@ -1,12 +1,14 @@
 """Parquet → SQL: the views of sql/ and those derived from the contract, as a DuckDB database or a script of statements.
 
 The way through it: `sql_files` → `view` (a file's header) → `catalogue` (all views) → `dependencies` (their order) →
-`database` (create, open, ask). Not here: the files of the warehouse (`warehouse`), what people look at (`report`).
+`database` (create, build) → `asking`. Not here: the files of the warehouse (`warehouse`), what people look at
+(`report`).
 """
 
+from pipeline.views.asking import Answers, connect, query
 from pipeline.views.catalogue import all_views
-from pipeline.views.database import build, connect, create, query
+from pipeline.views.database import build, create
 from pipeline.views.settings_views import Settings
 from pipeline.views.view import View
 
-__all__ = ["Settings", "View", "all_views", "build", "connect", "create", "query"]
+__all__ = ["Answers", "Settings", "View", "all_views", "build", "connect", "create", "query"]

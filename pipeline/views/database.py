@@ -1,37 +1,26 @@
-"""The database of views over a warehouse: built as a file, opened, asked.
+"""The database of views over a warehouse: created on a connection, or built as a file. `asking` puts questions to it.
 
 It holds views and no data, so it can be thrown away and built again at any time.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
-from pipeline.contract import TABLES, Table
-from pipeline.errors import QueryError, WarehouseError
+from pipeline.errors import WarehouseError
 from pipeline.views.catalogue import catalogue
 from pipeline.views.dependencies import RAW, in_order, reads_of, with_sources
 from pipeline.views.settings_views import Settings
 from pipeline.views.view import View
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.inventory import require_files
+from pipeline.warehouse.raw_tables import bound_scans, lasting_scans
 from pipeline.warehouse.s3_storage import ObjectStorage
-from pipeline.warehouse.scan import (
-    empty_scan,
-    first_words,
-    open_connection,
-    quoted,
-    raw_scans,
-    retry_missing_file,
-)
+from pipeline.warehouse.scan import empty_scan, first_words, quoted
 from pipeline.warehouse.storage import SCRATCH
 
 DATABASE = "image_builders.duckdb"
@@ -47,9 +36,12 @@ def build(warehouse: Warehouse, settings: Settings | None = None) -> str:
     On an object store there is no such file, because DuckDB would need credentials of its own: `connect` creates the
     views in memory, and this returns "". Raises NoSnapshotError before the first snapshot.
     """
-    warehouse.require_snapshot()
+    holdings = warehouse.holdings()
+    if not holdings.commits:
+        raise warehouse.no_snapshot()
     if isinstance(warehouse.storage, ObjectStorage):
         return ""
+    settings = settings or Settings()
     folder = Path(warehouse.location)
     target = folder / DATABASE
     fresh = folder / SCRATCH / f"{os.getpid()}-{DATABASE}"
@@ -59,56 +51,16 @@ def build(warehouse: Warehouse, settings: Settings | None = None) -> str:
         with duckdb.connect() as connection:
             connection.execute(f"attach {quoted(str(fresh))} as views (storage_version {quoted(STORAGE_VERSION)})")
             connection.execute("use views")
-            create(connection, warehouse, settings)
+            scans = lasting_scans(warehouse, holdings, target)
+            create_over(connection, catalogue(settings), scans, with_comments=True)
+            about = (warehouse.location, hashlib.sha256(repr(sorted(scans.items())).encode()).hexdigest()[:16])
+            location, version = map(quoted, about)
+            connection.execute(f"create view {RAW}.about as select {location} as warehouse, {version} as views")
             connection.execute("use memory; detach views")
         fresh.replace(target)
     except (OSError, duckdb.Error) as error:
         raise WarehouseError(f"The views {target} cannot be written: {first_words(error)}.") from error
     return str(target)
-
-
-def connect(
-    warehouse: Warehouse, settings: Settings | None = None, names: Iterable[str] | None = None
-) -> duckdb.DuckDBPyConnection:
-    """A connection, in UTC, on which every view exists; or the named ones, with all that they read.
-
-    It opens the file of views where that is up to date, else creates the views in memory. Raises NoSnapshotError before
-    the first snapshot.
-    """
-    warehouse.require_snapshot()
-    settings = settings or Settings()
-    path = Path(warehouse.location) / DATABASE
-    if not isinstance(warehouse.storage, ObjectStorage) and path.exists():
-        with contextlib.suppress(duckdb.Error):  # No database, or of a newer DuckDB: it can be done without.
-            connection = duckdb.connect(str(path), read_only=True)
-            connection.execute("set TimeZone = 'UTC'")
-            if connection.execute(f"select * from {RAW}.about").fetchall() == [_about(warehouse, settings)]:
-                return connection
-            connection.close()  # It is of other views, or of a warehouse that was moved.
-    connection = open_connection(warehouse)
-    create(connection, warehouse, settings, names)
-    return connection
-
-
-def query(
-    warehouse: Warehouse, sql: str, settings: Settings | None = None, parameters: Mapping[str, object] | None = None
-) -> pa.Table:
-    """The answer to a statement, as Arrow; `parameters` are the values of `$name` in it.
-
-    Raises QueryError with DuckDB's own words, NoSnapshotError, and WarehouseError where a file of a snapshot is gone.
-    """
-    named = _named_in(sql)
-    require_files(warehouse, _tables_of(named))
-
-    def ask() -> pa.Table:
-        with connect(warehouse, settings, named) as connection:
-            answer = connection.sql(sql, params=dict(parameters)) if parameters else connection.sql(sql)
-            return pa.table({}) if answer is None else answer.to_arrow_table()
-
-    try:
-        return retry_missing_file(ask, duckdb.IOException)
-    except duckdb.Error as error:
-        raise QueryError(f"{first_words(error)}.") from error
 
 
 def column_types(view: View, settings: Settings | None = None) -> dict[str, str]:
@@ -126,37 +78,33 @@ def column_types(view: View, settings: Settings | None = None) -> dict[str, str]
     return {row[0]: row[1].lower() for row in rows}
 
 
-def create(
+def create(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, settings: Settings | None = None) -> None:
+    """Creates every view on a connection of the caller's, over what the warehouse holds now."""
+    views = catalogue(settings or Settings())
+    create_over(connection, views, bound_scans(warehouse, warehouse.holdings()), with_comments=True)
+
+
+def create_over(
     connection: duckdb.DuckDBPyConnection,
-    warehouse: Warehouse,
-    settings: Settings | None = None,
-    names: Iterable[str] | None = None,
+    views: Mapping[str, View],
+    scans: Mapping[str, str],
+    with_comments: bool = False,
 ) -> None:
-    """Creates every view on a connection, with comments; or the named ones and what they read, without comments.
+    """Creates views over the scans of the raw tables.
 
     DuckDB binds a view when it is created, with all that the view reads, down to the files. So the views are created
     over empty raw tables of the contract's types, and the scans take their place at the end.
     """
-    settings = settings or Settings()
-    views = catalogue(settings)
-    if names is not None:
-        wanted = with_sources(views, names)
-        views = {name: view for name, view in views.items() if name in wanted}
-    raw_tables = None if names is None else {table for view in views.values() for table in reads_of(view).raw_tables}
-    scans = raw_scans(warehouse, raw_tables)
     connection.begin()
     connection.execute(f"create schema {RAW}")
     for name in scans:
         connection.execute(f"create view {RAW}.{name} as {empty_scan(name)}")
     for view in in_order(views):
         _create_view(connection, view)
-        if names is None and not view.parameters:
+        if with_comments and not view.parameters:
             _comment(connection, view)
     for name, scan in scans.items():
         connection.execute(f"create or replace view {RAW}.{name} as {scan}")
-    if names is None:
-        location, version = map(quoted, _about(warehouse, settings))
-        connection.execute(f"create view {RAW}.about as select {location} as warehouse, {version} as views")
     connection.commit()
 
 
@@ -171,28 +119,3 @@ def _comment(connection: duckdb.DuckDBPyConnection, view: View) -> None:
     connection.execute(f"comment on view {view.name} is {quoted(f'{view.purpose} {view.grain}')}")
     for column, meaning in view.columns.items():
         connection.execute(f"comment on column {view.name}.{column} is {quoted(meaning)}")
-
-
-def _named_in(sql: str) -> set[str] | None:
-    """The views that a user's statement may name, by its words; None where it asks which views there are."""
-    words = set(re.findall(r"\w+", sql.lower()))
-    asks = {"show", "describe", "desc", "summarize", "pragma", "information_schema", RAW, "main"}
-    if words & asks or any(word.startswith("duckdb_") for word in words):
-        return None
-    return set(catalogue()) & words or None
-
-
-def _tables_of(names: set[str] | None) -> list[Table]:
-    """The tables whose files the named views read, directly or not; all where it is not known what is read."""
-    if names is None:
-        return list(TABLES)
-    views = catalogue()
-    wanted = with_sources(views, names)
-    raw_tables = {table for name in wanted for table in reads_of(views[name]).raw_tables}
-    return [table for table in TABLES if table.name in raw_tables]
-
-
-def _about(warehouse: Warehouse, settings: Settings) -> tuple[str, str]:
-    """What a file of views is made of: the warehouse's location, and a digest that changes whenever a view does."""
-    made = repr([sorted(catalogue(settings).items()), raw_scans(warehouse)])
-    return warehouse.location, hashlib.sha256(made.encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ import pyarrow as pa
 import sqlglot
 
 from pipeline import contract
-from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES
+from pipeline.contract import HIVE_KEY, PRICES, TABLES
 from pipeline.views.catalogue import all_views
 from pipeline.views.settings_views import Settings
 from pipeline.warehouse import Warehouse
@@ -47,7 +47,8 @@ def script(dialect: Dialect, warehouse: Warehouse, settings: Settings | None = N
     parameter become table functions in Spark (4.0 or later); Trino has no such functions, so they are left out there.
     """
     statements = list(_raw(dialect, warehouse))
-    statements.append(f"create or replace view raw.{RECENT} as\nselect * from raw.{EXTRACTS.name}")
+    for name, recent in RECENT.items():
+        statements.append(f"create or replace view raw.{recent} as\nselect * from raw.{name}")
     for view in all_views(settings):
         translated = translate(view.query, dialect)
         if not view.parameters:
@@ -69,11 +70,12 @@ def translate(query: str, dialect: Dialect) -> str:
 
 
 def _raw(dialect: Dialect, warehouse: Warehouse) -> Iterator[str]:
+    holdings = warehouse.holdings()
     yield f"create {'database' if dialect == 'spark' else 'schema'} if not exists raw"
     for table in (*TABLES, PRICES):
         columns = ",\n".join(f"    {c.name} {_TYPES[dialect][c.type]}" for c in table.columns)
         place = quoted(f"{warehouse.location}/{table.name}")
-        if warehouse.oldest_or_newest(table, newest=True) is None:
+        if not (holdings.prices if table is PRICES else holdings.names(table)):
             nothing = ",\n".join(f"    cast(null as {_TYPES[dialect][c.type]}) as {c.name}" for c in table.columns)
             nothing += f",\n    cast(null as date) as {HIVE_KEY}"
             yield f"create or replace view raw.{table.name} as\nselect\n{nothing}\nwhere false"

@@ -32,7 +32,7 @@ def current_children() -> Iterator[View]:
     """The child tables' `_current`: the child rows of the image builders of `image_builders_current`."""
     for table in CHILDREN:
         query = (
-            f"select c.*\nfrom image_builders_current as b\njoin raw.{table.name} as c\n"
+            f"select c.*\nfrom image_builders_current as b\njoin raw.{RECENT[table.name]} as c\n"
             f"    on c.{HIVE_KEY} = b.{HIVE_KEY} and c.snapshot_id = b.snapshot_id and c.arn = b.arn"
         )
         purpose = f"The rows of {table.name} that hold now."
@@ -42,14 +42,15 @@ def current_children() -> Iterator[View]:
 
 def helpers(files: Mapping[str, View]) -> Iterator[View]:
     """What other views read, and people need not see. `files` are the views of sql/, by name."""
+    recent = RECENT[EXTRACTS.name]
     yield View(
-        RECENT,
+        recent,
         _HELPERS,
         "The rows of extracts that image_builders_current still depends on: all where there is no checkpoint, else "
         "those of the checkpoint and of the days after it.",
         "one row per target per snapshot that still matters.",
         columns_of(EXTRACTS),
-        committed_extracts(RECENT),
+        committed_extracts(recent),
         is_helper=True,
     )
     looks = files["looks"]
@@ -63,7 +64,7 @@ def helpers(files: Mapping[str, View]) -> Iterator[View]:
         looks,
         name="recent_looks",
         purpose="The view looks, of recent_extracts only.",
-        query=looks.query.replace(source, f"from {RECENT}\n"),
+        query=looks.query.replace(source, f"from {recent}\n"),
         is_helper=True,
     )
     yield _comparisons(files["image_builder_sightings"])

@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.lineage import Node, lineage
 
-from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES
+from pipeline.contract import HIVE_KEY, PRICES, TABLES
 from pipeline.views.catalogue import all_views, catalogue
 from pipeline.views.dependencies import reads, tables_of
 from pipeline.views.view import View
@@ -41,7 +41,7 @@ def upstream(view: View) -> set[str]:
 
 
 def _committed(raw: str) -> str:
-    return EXTRACTS.name if raw == RECENT else raw
+    return next((table for table, recent in RECENT.items() if recent == raw), raw)
 
 
 def _query(view: View) -> exp.Expr:
@@ -55,7 +55,8 @@ def _query(view: View) -> exp.Expr:
 @cache
 def _helpers() -> dict[str, exp.Expr]:
     """The queries of the helpers that read views; those of recent_extracts count as the table itself."""
-    return {view.name: _query(view) for view in catalogue().values() if view.is_helper and view.name != RECENT}
+    helpers = (view for view in catalogue().values() if view.is_helper and view.name not in RECENT.values())
+    return {view.name: _query(view) for view in helpers}
 
 
 def _sources(root: Node) -> Sources:

@@ -4,7 +4,8 @@ Not here: where the rows come from (`extract`), what SQL makes of them (`views`)
 """
 
 from pipeline.warehouse.prices import keep_prices
-from pipeline.warehouse.publish import Extracted, Published
+from pipeline.warehouse.publication import Published
+from pipeline.warehouse.publish import Extracted
 from pipeline.warehouse.upkeep import tend
 from pipeline.warehouse.warehouse import Warehouse
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import builtins
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
 
-from pipeline.warehouse.storage import SCRATCH, UNPUBLISHED, as_warehouse_error
+from pipeline.errors import WarehouseError
+from pipeline.warehouse.storage import PATIENCE, SCRATCH, UNPUBLISHED, FileGoneError, as_warehouse_error, cannot_wait
+
+PART = ".part"
+"""The ending of a file in the scratch folder that is being written. Its writer holds a lock on it."""
+
+_POLL = 0.05
 
 
 class _LocalFile:
@@ -21,20 +28,43 @@ class _LocalFile:
     def __init__(self, scratch: Path, target: Path) -> None:
         scratch.parent.mkdir(parents=True, exist_ok=True)
         self._scratch, self._target = scratch, target
-        self.sink: IO[bytes] = open(scratch, "wb", buffering=2**20)
+        self.sink: IO[bytes] = _locked(scratch)
 
     def commit(self) -> None:
-        if self._scratch == self._target:
-            self.sink.close()
-            return
         self.sink.flush()
         os.fsync(self.sink.fileno())
-        self.sink.close()
         if not self._target.parent.exists():
-            self._target.parent.mkdir(parents=True)
+            self._target.parent.mkdir(parents=True, exist_ok=True)
             _sync_folder(self._target.parent.parent)
         self._scratch.rename(self._target)
+        self.sink.close()
         _sync_folder(self._target.parent)
+
+    def discard(self) -> None:
+        # Closing writes what is buffered, which a full disk refuses.
+        for undo in (self.sink.close, self._scratch.unlink, self._target.unlink):
+            with suppress(OSError, ValueError):
+                undo()
+
+
+def _locked(scratch: Path) -> IO[bytes]:
+    """A new file that is locked. The kernel releases it when the process dies, however it dies: what is not locked is
+    nobody's any more.
+    """
+    while True:
+        file = open(scratch, "wb", buffering=2**20)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.fstat(file.fileno()).st_ino == scratch.stat().st_ino:
+                return file
+        file.close()  # Between the two, another process took it for a dead one's and removed it.
+
+
+class _Flock:
+    """Nobody else can have taken it while this process lives."""
+
+    def require(self) -> None:
+        pass
 
 
 def _sync_folder(folder: Path) -> None:
@@ -49,40 +79,48 @@ def _sync_folder(folder: Path) -> None:
 class LocalStorage:
     """An absolute folder. Files are renamed into place, because a local write is not atomic and a rename is."""
 
-    has_lock = True
-
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, patience: float = PATIENCE) -> None:
         self._root = root
+        self._patience = patience
 
     @property
     def location(self) -> str:
         return str(self._root)
 
-    def list(self, folder: str) -> list[str]:
+    def sizes(self, folder: str = "") -> dict[str, int]:
         with as_warehouse_error("read", self.location):
-            paths = (self._root / folder).rglob("*")
-            return sorted(p.relative_to(self._root).as_posix() for p in paths if p.is_file())
+            return dict(_files_below(self._root / folder, f"{folder}/" if folder else ""))
 
-    def oldest_or_newest(self, table: str, newest: bool, accepts: Callable[[str], bool]) -> str | None:
-        place = self._root / table
-        with as_warehouse_error("read", self.location):
-            for name in sorted((p.name for p in place.iterdir()), reverse=newest) if place.is_dir() else ():
-                if found := sorted(filter(accepts, (p.name for p in (place / name).glob("*"))), reverse=newest):
-                    return f"{table}/{name}/{found[0]}"
-        return None
+    def list(self, folder: str = "") -> builtins.list[str]:
+        return sorted(self.sizes(folder))
 
     def open(self, path: str) -> pa.NativeFile:
         with as_warehouse_error("read", self.location):
-            return pa.OSFile(str(self._root / path))
+            try:
+                return pa.OSFile(str(self._root / path))
+            except FileNotFoundError as error:
+                raise FileGoneError(
+                    f"The warehouse {self.location} cannot be read: {path} is not there any more."
+                ) from error
 
-    def create(self, path: str) -> _LocalFile:
+    def create(self, path: str, only_new: bool = False) -> _LocalFile:
         with as_warehouse_error("written", self.location):
-            scratch = path if path.startswith(SCRATCH) else f"{UNPUBLISHED}/{path.replace('/', '-')}"
+            if only_new and (self._root / path).exists():
+                raise FileExistsError(f"{path} is there already")
+            scratch = f"{path}{PART}" if path.startswith(SCRATCH) else f"{UNPUBLISHED}/{path.replace('/', '-')}"
             return _LocalFile(self._root / scratch, self._root / path)
 
-    def remove(self, path: str) -> None:
+    def remove(self, *paths: str) -> None:
         with as_warehouse_error("written", self.location):
-            (self._root / path).unlink(missing_ok=True)
+            for path in paths:
+                (self._root / path).unlink(missing_ok=True)
+
+    def remove_dead(self) -> None:
+        for path in self.list(SCRATCH):
+            if not path.endswith(PART) and not path.startswith(UNPUBLISHED):
+                continue
+            with as_warehouse_error("written", self.location), suppress(FileNotFoundError):
+                _remove_unless_locked(self._root / path)
 
     def age(self, path: str) -> float:
         with as_warehouse_error("read", self.location):
@@ -92,15 +130,55 @@ class LocalStorage:
                 return 0.0
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[_Flock]:
         with as_warehouse_error("written", self.location):
             self._root.mkdir(parents=True, exist_ok=True)
             # The kernel releases the lock when its holder dies, however it dies.
             handle = open(self._root / ".lock", "w")
         with handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+            self._wait_for(handle)
+            yield _Flock()
+
+    def _wait_for(self, handle: IO[str]) -> None:
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise cannot_wait(self.location, "", self._patience) from None
+            except OSError as error:
+                raise WarehouseError(
+                    f"The warehouse {self.location} cannot be locked ({error.strerror}), so that two runs could not "
+                    "be kept apart: keep it on a file system that has locks."
+                ) from error
+            time.sleep(_POLL)
 
     def check(self) -> None:
+        """It makes no file: where there is no room, a run still tells what it could not keep."""
         with self.lock():
-            pass
+            self.remove_dead()
+            self.list()
+
+
+def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
+    """The files below a folder, with their bytes. A folder that cannot be listed is an error; one that is gone by now
+    is not there.
+    """
+    try:
+        entries = os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _files_below(folder / entry.name, f"{prefix}{entry.name}/")
+            elif entry.is_file():
+                with suppress(FileNotFoundError):
+                    yield f"{prefix}{entry.name}", entry.stat().st_size
+
+
+def _remove_unless_locked(path: Path) -> None:
+    with open(path, "rb") as handle, suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()

@@ -19,7 +19,11 @@ def keep_prices(warehouse: Warehouse, prices: pa.Table) -> str:
     path = f"{PRICES.name}/{HIVE_KEY}={date}/{snapshot_id}.parquet"
     storage = warehouse.storage
     with storage.lock(), as_warehouse_error("written", storage.location):
-        file = storage.create(path)
-        pq.write_table(prices, file.sink, compression="zstd")
-        file.commit()
+        file = storage.create(path, only_new=True)
+        try:
+            pq.write_table(prices, file.sink, compression="zstd")
+            file.commit()
+        except BaseException:
+            file.discard()
+            raise
     return path

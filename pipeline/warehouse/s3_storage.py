@@ -1,103 +1,207 @@
-"""A warehouse in an object store, by Arrow's S3 file system."""
+"""A warehouse in an object store, by boto3: its credentials, regions, retries and addresses are those of every call."""
 
 from __future__ import annotations
 
+import builtins
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import pyarrow as pa
-from pyarrow import fs
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.aws import sessions
-from pipeline.errors import ConfigurationError
-from pipeline.warehouse.storage import SCRATCH, as_warehouse_error
+from pipeline.errors import ConfigurationError, WarehouseError
+from pipeline.warehouse.s3_errors import as_sentence, is_not_there, is_refused_condition
+from pipeline.warehouse.s3_lock import LeasedLock
+from pipeline.warehouse.s3_reads import FilesForDuckDB, Object, Reader
+from pipeline.warehouse.storage import PATIENCE, UnknownOutcomeError
+
+IN_PARTS_FROM = 64 * 2**20
+"""Bytes from which on a file is uploaded in parts. What is smaller is put in one request and leaves nothing behind."""
+
+_MOST_AT_ONCE = 1000
+"""Keys that one DeleteObjects takes."""
 
 
 class _Object:
-    def __init__(self, files: fs.FileSystem, path: str) -> None:
-        self.sink = files.open_output_stream(path)
+    """Written to a local file without a name, which ends with this process; uploaded when it is whole."""
+
+    def __init__(self, storage: ObjectStorage, path: str, only_new: bool) -> None:
+        self._storage, self._path, self._only_new = storage, path, only_new
+        self.sink: IO[bytes] = tempfile.TemporaryFile()
+        self._was_sent = False
 
     def commit(self) -> None:
-        # A multipart upload appears when it is completed, and not before.
-        self.sink.close()
+        with self.sink:
+            self.sink.flush()
+            self._was_sent = True
+            self._storage.upload(self.sink, self._path, self._only_new)
+
+    def discard(self) -> None:
+        with suppress(OSError, ValueError):
+            self.sink.close()
+        with suppress(WarehouseError):
+            if self._was_sent:  # Whether or not it arrived.
+                self._storage.remove(self._path)
 
 
 class ObjectStorage:
-    """A bucket and prefix. An upload appears whole; there is no lock, so the user must run one writer at a time."""
+    """A bucket and prefix. An upload appears whole; nobody sees what was not committed."""
 
-    has_lock = False
+    def __init__(self, uri: str, patience: float = PATIENCE, kms_key: str | None = None) -> None:
+        """`kms_key`: the KMS key that objects are encrypted with; the bucket's own default without one.
 
-    def __init__(self, uri: str) -> None:
-        parts = urlsplit(uri)
-        self._uri = uri.rstrip("/")
-        self._prefix = f"{parts.netloc}{parts.path}".rstrip("/")
-        self.files = _s3()
+        Raises ConfigurationError for a URI that names no bucket and prefix.
+        """
+        self.bucket, self._prefix = _bucket_and_prefix(uri)
+        self._uri = f"s3://{self.bucket}/{self._prefix}".rstrip("/")
+        self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
+        session = sessions.new_session()
+        if session.get_credentials() is None:
+            raise ConfigurationError("AWS credentials are missing, and the warehouse is on S3: set AWS_PROFILE.")
+        # Requests for a bucket of another region are sent there by botocore, once it was told where that is.
+        self.client = sessions.client(session, "s3", sessions.configured_region(session) or "us-east-1")
+        self.reader = Reader(self.client, self.bucket, self._uri)
+        self.files = FilesForDuckDB(self.reader, self.bucket)
+        self._lock = LeasedLock(
+            self.client, self.bucket, self._key(".lock"), self._uri, patience, encryption=self._encryption
+        )
 
     @property
     def location(self) -> str:
         return self._uri
 
-    def list(self, folder: str) -> list[str]:
-        with as_warehouse_error("read", self.location):
-            selector = fs.FileSelector(f"{self._prefix}/{folder}", recursive=True, allow_not_found=True)
-            found = self.files.get_file_info(selector)
-        return sorted(f.path.removeprefix(f"{self._prefix}/") for f in found if f.type == fs.FileType.File)
+    def _key(self, path: str) -> str:
+        return f"{self._prefix}/{path}" if self._prefix else path
 
-    def oldest_or_newest(self, table: str, newest: bool, accepts: Callable[[str], bool]) -> str | None:
-        selector = fs.FileSelector(f"{self._prefix}/{table}", allow_not_found=True)
-        with as_warehouse_error("read", self.location):
-            folders = [f.path for f in self.files.get_file_info(selector)]
-        for below in sorted(folders, reverse=newest):
-            if found := list(filter(accepts, self.list(below.removeprefix(f"{self._prefix}/")))):
-                return found[-1 if newest else 0]
-        return None
+    def list(self, folder: str = "") -> builtins.list[str]:
+        return sorted(self.sizes(folder))
+
+    def sizes(self, folder: str = "") -> dict[str, int]:
+        prefix = self._key(f"{folder}/" if folder else "")
+        found: dict[str, int] = {}
+        with as_sentence("read", self.location, self.bucket):
+            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for item in page.get("Contents", ()):
+                    self.reader.knows(item["Key"], item["ETag"], item["Size"])
+                    if not item["Key"].endswith("/"):
+                        found[item["Key"].removeprefix(self._key(""))] = item["Size"]
+        return found
 
     def open(self, path: str) -> pa.NativeFile:
-        with as_warehouse_error("read", self.location):
-            return self.files.open_input_file(f"{self._prefix}/{path}")
+        return pa.PythonFile(Object(self.reader, self._key(path)), mode="r")
 
-    def create(self, path: str) -> _Object:
-        with as_warehouse_error("written", self.location):
-            return _Object(self.files, f"{self._prefix}/{path}")
+    def create(self, path: str, only_new: bool = False) -> _Object:
+        return _Object(self, path, only_new)
 
-    def remove(self, path: str) -> None:
-        with as_warehouse_error("written", self.location):
-            if self.files.get_file_info(f"{self._prefix}/{path}").type != fs.FileType.NotFound:
-                self.files.delete_file(f"{self._prefix}/{path}")
+    def upload(self, file: IO[bytes], path: str, only_new: bool) -> None:
+        """Puts a file. With `only_new`, raises WarehouseError where another object has the path."""
+        key, size = self._key(path), file.seek(0, 2)
+        file.seek(0)
+        self.reader.forget(key)
+        with as_sentence("written", self.location, self.bucket):
+            if size >= IN_PARTS_FROM and not only_new:
+                # What was begun is aborted by boto3 when it fails, and when it is interrupted.
+                config = TransferConfig(multipart_threshold=IN_PARTS_FROM, use_threads=False)
+                self.client.upload_fileobj(file, self.bucket, key, ExtraArgs=dict(self._encryption), Config=config)
+                return
+            condition = {"IfNoneMatch": "*"} if only_new else {}
+            try:
+                self.client.put_object(Bucket=self.bucket, Key=key, Body=file, **condition, **self._encryption)
+            except (ClientError, BotoCoreError) as error:
+                if not (only_new and self._arrived(error, key, file)):
+                    raise
+
+    def _arrived(self, error: Exception, key: str, file: IO[bytes]) -> bool:
+        """Whether the object is there nevertheless: it was put, the reply was lost, and so it was put once more."""
+        if isinstance(error, ClientError) and not is_refused_condition(error) and _status(error) < 500:
+            return False
+        file.seek(0)
+        try:
+            return bool(self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read() == file.read())
+        except (ClientError, BotoCoreError) as other:
+            if isinstance(other, ClientError) and is_not_there(other):
+                return False
+            raise UnknownOutcomeError(
+                f"The warehouse {self.location} was out of reach while {key} was put, and whether it is there is not "
+                "known: `image-builders query` tells, once the warehouse can be reached."
+            ) from error
+
+    def remove(self, *paths: str) -> None:
+        keys = [self._key(path) for path in paths]
+        with as_sentence("written", self.location, self.bucket):
+            for first in range(0, len(keys), _MOST_AT_ONCE):
+                some = [{"Key": key} for key in keys[first : first + _MOST_AT_ONCE]]
+                reply = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": some, "Quiet": True})
+                for failed in reply.get("Errors", ()):
+                    raise OSError(f"{failed['Key']} cannot be removed ({failed.get('Message') or failed.get('Code')})")
+        for key in keys:
+            self.reader.forget(key)
+
+    def remove_dead(self) -> None:
+        """There are none: a file that is being written is this machine's, and ends with its process."""
 
     def age(self, path: str) -> float:
-        with as_warehouse_error("read", self.location):
-            found = self.files.get_file_info(f"{self._prefix}/{path}")
-        return 0.0 if found.mtime_ns is None else time.time() - found.mtime_ns / 1e9
+        with as_sentence("read", self.location, self.bucket):
+            try:
+                found = self.client.head_object(Bucket=self.bucket, Key=self._key(path))
+            except ClientError as error:
+                if is_not_there(error):
+                    return 0.0
+                raise
+        return float(time.time() - found["LastModified"].timestamp())
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        yield
+    def lock(self) -> Any:
+        return self._lock.held()
 
     def check(self) -> None:
-        probe = self.create(f"{SCRATCH}/check")
-        with as_warehouse_error("written", self.location):
-            probe.sink.write(b"")
-            probe.commit()
-        self.remove(f"{SCRATCH}/check")
+        self.list("extracts")
+        with self._lock.held() as lease, as_sentence("written", self.location, self.bucket):
+            self._lock.require_conditions(lease)
+
+    def unfinished_uploads_end_after(self) -> int | None:
+        """Days after which the bucket's lifecycle rules abort an upload that nobody finished; None where none does.
+
+        Raises WarehouseError where the rules cannot be read.
+        """
+        with as_sentence("read", self.location, self.bucket):
+            try:
+                rules = self.client.get_bucket_lifecycle_configuration(Bucket=self.bucket)["Rules"]
+            except ClientError as error:
+                if error.response["Error"].get("Code") == "NoSuchLifecycleConfiguration":
+                    return None
+                raise
+        days = [
+            rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+            for rule in rules
+            if rule.get("Status") == "Enabled"
+            and "AbortIncompleteMultipartUpload" in rule
+            and self._key("").startswith(_prefix_of(rule))
+        ]
+        return min(days, default=None)
 
 
-def _s3() -> fs.S3FileSystem:
-    """Arrow's S3 file system, with the credentials, region and endpoint that boto3 would use."""
-    session = sessions.new_session()
-    credentials = session.get_credentials()
-    if credentials is None:
-        raise ConfigurationError("AWS credentials are missing, and the warehouse is on S3: set AWS_PROFILE.")
-    frozen = credentials.get_frozen_credentials()
-    endpoint = sessions.client(session, "s3", session.region_name or "us-east-1").meta.endpoint_url
-    parts = urlsplit(endpoint)
-    return fs.S3FileSystem(
-        access_key=frozen.access_key,
-        secret_key=frozen.secret_key,
-        session_token=frozen.token,
-        region=session.region_name or "us-east-1",
-        endpoint_override=parts.netloc,
-        scheme=parts.scheme,
-    )
+def _prefix_of(rule: dict[str, Any]) -> str:
+    condition = rule.get("Filter", {})
+    return str(condition.get("Prefix") or condition.get("And", {}).get("Prefix") or rule.get("Prefix") or "")
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _bucket_and_prefix(uri: str) -> tuple[str, str]:
+    parts = urlsplit(uri)
+    if not uri.startswith("s3://"):
+        raise ConfigurationError(f"The warehouse {uri} is no URI of S3's: write s3:// in small letters.")
+    if parts.query or parts.fragment or uri.rstrip("/")[-1] in "?#":
+        raise ConfigurationError(f"The warehouse {uri} has a ? or a # in it: S3's URIs are s3://bucket/prefix.")
+    if not parts.netloc:
+        raise ConfigurationError(f"The warehouse {uri} names no bucket: write s3://bucket/prefix.")
+    if "//" in parts.path.rstrip("/"):
+        raise ConfigurationError(f"The warehouse {uri} has an empty folder in it: write s3://bucket/prefix.")
+    return parts.netloc, parts.path.strip("/")

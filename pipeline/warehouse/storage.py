@@ -6,8 +6,8 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -20,6 +20,17 @@ SCRATCH = "_staging"
 UNPUBLISHED = f"{SCRATCH}/publish"
 """The folder of files that are to be renamed into their place; only the holder of the lock writes here."""
 
+PATIENCE = 300.0
+"""Seconds that a writer waits for another one of the same warehouse."""
+
+
+class FileGoneError(WarehouseError):
+    """A file that was listed is not there any more, or is another one: to list anew may help."""
+
+
+class UnknownOutcomeError(WarehouseError):
+    """Nobody can tell whether a file was committed: the place was out of reach before it answered."""
+
 
 class NewFile(Protocol):
     """A file being written to `sink`. Nobody sees it until it is committed; then everybody sees all of it."""
@@ -28,44 +39,59 @@ class NewFile(Protocol):
 
     def commit(self) -> None: ...
 
+    def discard(self) -> None:
+        """Takes it back, whether or not it was committed. Raises nothing: another error is on its way."""
+        ...
+
+
+class Held(Protocol):
+    """The lock, while it is held."""
+
+    def require(self) -> None:
+        """Raises WarehouseError where it was lost: another process may be writing now."""
+        ...
+
 
 class Storage(Protocol):
     """The place where a warehouse lives: files by relative path, with slashes. Methods raise WarehouseError."""
-
-    has_lock: bool
-    """Whether `lock` excludes other processes."""
 
     @property
     def location(self) -> str:
         """The absolute folder or URI, as another tool would need it."""
         ...
 
-    def list(self, folder: str) -> list[str]:
-        """Every file below a folder, sorted; none if the folder does not exist."""
+    def sizes(self, folder: str = "") -> dict[str, int]:
+        """Every file below a folder, with its bytes; none if the folder does not exist. All of them, or an error."""
         ...
 
-    def oldest_or_newest(self, table: str, newest: bool, accepts: Callable[[str], bool]) -> str | None:
-        """The oldest or newest accepted file of a table, by the names of its partitions and files; None without one."""
+    def list(self, folder: str = "") -> list[str]:
+        """The same, without their bytes, sorted."""
         ...
 
     def open(self, path: str) -> pa.NativeFile: ...
 
-    def create(self, path: str) -> NewFile: ...
+    def create(self, path: str, only_new: bool = False) -> NewFile:
+        """A file to be. With `only_new`, to commit it raises WarehouseError where there is one of that name."""
+        ...
 
-    def remove(self, path: str) -> None:
-        """Removes a file, if it exists."""
+    def remove(self, *paths: str) -> None:
+        """Removes files, in this order, as far as they exist."""
+        ...
+
+    def remove_dead(self) -> None:
+        """Removes the unfinished files of processes that died while they wrote them, at once and for certain."""
         ...
 
     def age(self, path: str) -> float:
         """Seconds since the file was written; 0 for one that does not exist any more."""
         ...
 
-    def lock(self) -> Any:
-        """A context that at most one process is in, where the place can enforce that (`has_lock`)."""
+    def lock(self) -> AbstractContextManager[Held]:
+        """A context that at most one process is in. Raises WarehouseError where it cannot be had in `PATIENCE`."""
         ...
 
     def check(self) -> None:
-        """Raises WarehouseError when files cannot be written here."""
+        """Raises WarehouseError when files cannot be listed and written here, or two writers not be kept apart."""
         ...
 
 
@@ -77,3 +103,11 @@ def as_warehouse_error(doing: str, location: str) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise WarehouseError(f"The warehouse {location} cannot be {doing}: {reason}.") from error
+
+
+def cannot_wait(location: str, holder: str, seconds: float) -> WarehouseError:
+    """The sentence where another writer holds the lock for too long."""
+    return WarehouseError(
+        f"The warehouse {location} is being written by another run{holder}, and has been for {seconds:.0f} seconds: "
+        "wait until it has ended, and run this again."
+    )

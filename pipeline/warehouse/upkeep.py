@@ -1,164 +1,147 @@
-"""Keeps a warehouse of many snapshots fast: joins the snapshots of a settled day into one file a table, and writes a
-checkpoint of what old commits say that still matters.
+"""Keeps a warehouse of many snapshots fast: joins the snapshots of a settled span of time into one file a table, and
+writes a checkpoint of what old commits say that still matters.
 
-Neither changes an answer, and a process may die after any step: nothing is removed before its replacement is in place.
-A joined snapshot is the old one under an id of its own, which supersedes it as any later snapshot of a window would.
+Neither changes an answer, and a process may die after any step: nothing is removed before its replacement was read back
+from the place where it lies and holds the same rows. A joined snapshot is the old one under an id of its own, which
+supersedes it as any later snapshot of a window would.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from pathlib import PurePosixPath
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import sql_folder
-from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, Table
-from pipeline.warehouse.publish import ROW_GROUP, STALE_AFTER, columns_of
-from pipeline.warehouse.scan import committed_extracts, open_connection, raw_scans
-from pipeline.warehouse.snapshot_ids import DAY, JOINED, is_joined, is_ours, path_of, snapshot_of, window_of
+from pipeline.contract import DATA_TABLES, EXTRACTS, IMAGE_BUILDERS
+from pipeline.warehouse.holdings import CHECKPOINTS, Holdings, checkpoint_day, checkpoint_made
+from pipeline.warehouse.joining import holds, join
+from pipeline.warehouse.publish import STALE_AFTER
+from pipeline.warehouse.raw_tables import bound_scan
+from pipeline.warehouse.s3_storage import ObjectStorage
+from pipeline.warehouse.scan import committed_extracts, open_connection
+from pipeline.warehouse.snapshot_ids import SPANS, Name, days_of
 from pipeline.warehouse.storage import as_warehouse_error
-from pipeline.warehouse.warehouse import CHECKPOINTS, Warehouse
+from pipeline.warehouse.warehouse import Warehouse
 
 SETTLED = timedelta(days=2)
 """Age of a day, counted from its beginning, at which no run can publish to it any more."""
 
-DAYS_AT_ONCE = 7
-"""Days that one run joins: a backlog is worked off over several runs."""
+MOST_AT_ONCE = {False: 168, True: 24}
+"""Files of a table that one run joins, in a folder and in a bucket, where each costs requests: a backlog is worked off
+over several runs. A day of hourly ones is always among them.
+"""
 
-JOINED_ROW_GROUP = 131_072
-"""Rows of a joined day that are held in memory, and make a row group."""
+MOST_BYTES = 512 * 2**20
+"""Bytes of a table's files from which on they are left as they are: larger ones are no quicker to read."""
 
 CHECKPOINT_EVERY = 32
 """Days after which the next checkpoint is written: the commits of as many days are read beside it at most."""
 
-_DATE = re.compile(rf"{HIVE_KEY}=(\d{{4}}-\d{{2}}-\d{{2}})/")
 
+def tend(home: Warehouse, now: datetime, at_once: int | None = None) -> list[str]:
+    """Joins what is settled, and writes a checkpoint when one is due; returns the days whose snapshots were joined.
 
-def tend(home: Warehouse, now: datetime, days_at_once: int = DAYS_AT_ONCE) -> list[str]:
-    """Joins days that are settled, and writes a checkpoint when one is due; returns the days that were joined.
-
-    It does nothing in an object store: without a lock, another run may write what is being joined.
+    A day of several snapshots becomes one file a table, and so does a month, then a year. Where a month is more than
+    may be joined `at_once` (files of a table; `MOST_AT_ONCE` unless given), about seven days of it are joined first.
 
     Raises WarehouseError; the next call finishes what this one could not.
     """
-    if not home.storage.has_lock:
-        return []
     settled = (now.astimezone(UTC) - SETTLED).date()
-    with home.storage.lock(), as_warehouse_error("written", home.location):
-        joined = [day for day, paths in _days(home, settled).items() if _is_to_be_joined(paths)][:days_at_once]
-        for day in joined:
-            _join(home, day)
-        leftover = [day for day, paths in _days(home, settled).items() if _is_joined(paths) and len(paths) > 1]
-        newest = _newest_checkpoint(home)
-        is_due = newest is None or (settled - newest[0]).days >= CHECKPOINT_EVERY
-        if leftover or (is_due and len(_days(home, settled)) >= CHECKPOINT_EVERY):
+    with home.storage.lock() as lock, as_warehouse_error("written", home.location):
+        holdings = home.holdings()
+        over = [name for name in holdings.commits if _is_held(home, holdings, name)]  # Left by a run that died.
+        most = MOST_AT_ONCE[isinstance(home.storage, ObjectStorage)] if at_once is None else at_once
+        found = list(_to_join(holdings, over, settled, most))
+        for span, sources in found:
+            lock.require()
+            join(home, holdings, span, sources)
+            over += sources
+        if found:
+            holdings = home.holdings()
+        checkpoints = holdings.checkpoints[:-1]
+        if over or _is_checkpoint_due(holdings, settled):
+            checkpoints = holdings.checkpoints
             # The checkpoint must name the joined snapshots before those that they supersede are removed.
-            _write_checkpoint(home, settled, now)
+            _write_checkpoint(home, holdings, over, settled, now)
+        if over:
             time.sleep(home.grace)
-            _remove_superseded(home, leftover)
-        elif newest is not None:
-            _remove_older_checkpoints(home)
-    return joined
+            lock.require()
+            for table in (EXTRACTS, *DATA_TABLES):  # The commits go first: while one is there, its data must be too.
+                home.storage.remove(*holdings.files(table, over))
+        old = [path for path in checkpoints if _age(path, now) > STALE_AFTER]  # Nobody can be reading them still.
+        if old:
+            home.storage.remove(*old)
+    return sorted({str(name.day) for _, sources in found for name in sources})
 
 
-def _days(home: Warehouse, settled: date) -> dict[str, list[str]]:
-    """The commits of each settled day, by the day."""
-    found: dict[str, list[str]] = {}
-    for path in home.storage.list(EXTRACTS.name):
-        match = _DATE.search(path)
-        if match and is_ours(path) and date.fromisoformat(match[1]) <= settled:
-            found.setdefault(match[1], []).append(path)
-    return found
-
-
-def _is_joined(paths: list[str]) -> bool:
-    return any(map(is_joined, paths))
-
-
-def _is_to_be_joined(paths: list[str]) -> bool:
-    return len(paths) > 1 and not _is_joined(paths)
-
-
-def _join(home: Warehouse, day: str) -> None:
-    """Writes all snapshots of a day to one file a table, the commit last."""
-    newest = {window_of(i): i for i in sorted(filter(None, map(snapshot_of, _of_day(home, EXTRACTS, day))))}
-    snapshot_ids = sorted(newest.values())
-    for table in (*DATA_TABLES, EXTRACTS):
-        path = path_of(table, f"{DAY}{snapshot_ids[-1]}")
-        home.storage.remove(path)  # A dead run left it; without its commit nobody has read it.
-        file = home.storage.create(path)
-        try:
-            with pq.ParquetWriter(file.sink, table.schema, compression="zstd") as writer:
-                for rows in _joined_rows(home, table, day, snapshot_ids):
-                    writer.write_table(rows)
-            file.commit()
-        except BaseException:
-            file.sink.close()
-            raise
-
-
-def _joined_rows(home: Warehouse, table: Table, day: str, snapshot_ids: list[str]) -> Iterator[pa.Table]:
-    """The rows of the snapshots, about `JOINED_ROW_GROUP` at a time, sorted by image builder within each row group:
-    that takes a third of the space, and is the order in which the views of history read.
+def _to_join(holdings: Holdings, over: Sequence[Name], settled: date, at_once: int) -> Iterator[tuple[str, list[Name]]]:
+    """Which files are to be joined, and into the file of which span: the longest that is settled, as far as they are
+    `at_once` at most and not too large.
     """
-    existing = _of_day(home, table, day)
-    pending: list[pa.Table] = []
-    for snapshot_id in snapshot_ids:
-        path = path_of(table, snapshot_id)
-        if path not in existing:
-            continue  # The snapshot was published before the contract had this table.
-        with home.storage.open(path) as source:
-            for batch in pq.ParquetFile(source).iter_batches(ROW_GROUP):
-                pending.append(columns_of(table, pa.table(batch), f"{snapshot_id}{JOINED}"))
-                if sum(rows.num_rows for rows in pending) >= JOINED_ROW_GROUP:
-                    yield _by_builder(table, pending)
-                    pending = []
-    if pending:
-        yield _by_builder(table, pending)
+    there = set(holdings.commits)
+    free = [name for name in holdings.commits if name not in over]
+    for span in reversed(SPANS):
+        rank = SPANS.index(span) + 1
+        within: dict[date, list[Name]] = {}
+        for name in free:
+            first, _ = days_of(span, name.day)
+            # A few days are joined only on the way to a month: of one that is not over, each day keeps its folder.
+            _, last = days_of("month" if span == "days" else span, name.day)
+            if name.rank < rank and last <= settled:
+                within.setdefault(first, []).append(name)
+        for first, sources in within.items():
+            is_there = any(name.rank >= rank and days_of(span, name.day)[0] == first for name in there)
+            is_large = sum(map(holdings.size, holdings.files(IMAGE_BUILDERS, sources))) > MOST_BYTES
+            # What a dead run left, and what is not held by the file that it should be in, is for people to look at.
+            is_plain = not any(_longer(holdings, name) for name in sources)
+            if 1 < len(sources) <= at_once and not is_there and not is_large and is_plain:
+                at_once -= len(sources)
+                free = [name for name in free if name not in sources]
+                yield span, sources
 
 
-def _by_builder(table: Table, parts: list[pa.Table]) -> pa.Table:
-    key = sorted(table.key, key=lambda name: name != "arn")
-    return pa.concat_tables(parts).sort_by([(name, "ascending") for name in key])
+def _is_held(home: Warehouse, holdings: Holdings, name: Name) -> bool:
+    """Whether another file, of a longer span around it, holds all that this one does."""
+    return any(holds(home, holdings, other, [name]) for other in _longer(holdings, name))
 
 
-def _of_day(home: Warehouse, table: Table, day: str) -> list[str]:
-    return home.storage.list(f"{table.name}/{HIVE_KEY}={day}")
+def _longer(holdings: Holdings, name: Name) -> list[Name]:
+    """The joined files of longer spans that a file's day is in."""
+    return [
+        other
+        for other in holdings.commits
+        if other.span and other.rank > name.rank and days_of(other.span, other.day) == days_of(other.span, name.day)
+    ]
 
 
-def _remove_superseded(home: Warehouse, days: list[str]) -> None:
-    for table in (EXTRACTS, *DATA_TABLES):  # The commits go first: while one is there, its data must be too.
-        for day in days:
-            for path in _of_day(home, table, day):
-                if snapshot_of(path):
-                    home.storage.remove(path)
-    _remove_older_checkpoints(home)
+def _is_checkpoint_due(holdings: Holdings, settled: date) -> bool:
+    newest = max(map(checkpoint_day, holdings.checkpoints), default=None)
+    if newest is not None:
+        return (settled - newest).days >= CHECKPOINT_EVERY
+    first = min((days_of(name.span or "day", name.day)[0] for name in holdings.commits), default=settled)
+    return (settled - first).days + 1 >= CHECKPOINT_EVERY
 
 
-def _newest_checkpoint(home: Warehouse) -> tuple[date, str] | None:
-    paths = home.checkpoints()
-    return (date.fromisoformat(PurePosixPath(paths[-1]).name[:10]), paths[-1]) if paths else None
-
-
-def _write_checkpoint(home: Warehouse, settled: date, now: datetime) -> None:
+def _write_checkpoint(home: Warehouse, holdings: Holdings, over: Iterable[Name], settled: date, now: datetime) -> None:
     # From the commits themselves: snapshots that an earlier checkpoint names may have been joined since.
     query = (sql_folder() / "upkeep" / "checkpoint.sql").read_text(encoding="utf-8")
+    kept = [name for name in holdings.commits if name not in set(over)]
     with open_connection(home) as connection:
         connection.execute("create schema raw")
-        connection.execute(f"create view raw.extracts as {raw_scans(home, {EXTRACTS.name})[EXTRACTS.name]}")
+        connection.execute(f"create view raw.extracts as {bound_scan(EXTRACTS, home, holdings, kept)}")
         connection.execute(f"create view extracts as {committed_extracts()}")
-        kept = connection.sql(query, params=[settled]).to_arrow_table()
+        rows = connection.sql(query, params=[settled]).to_arrow_table()
     file = home.storage.create(f"{CHECKPOINTS}/{settled}-{now.astimezone(UTC):%Y%m%dT%H%M%S%f}.parquet")
-    pq.write_table(kept, file.sink, compression="zstd")
-    file.commit()
+    try:
+        pq.write_table(rows, file.sink, compression="zstd")
+        file.commit()
+    except BaseException:
+        file.discard()
+        raise
 
 
-def _remove_older_checkpoints(home: Warehouse) -> None:
-    for path in home.checkpoints()[:-1]:
-        if home.storage.age(path) > STALE_AFTER:  # A reader may have listed it just now.
-            home.storage.remove(path)
+def _age(path: str, now: datetime) -> float:
+    return (now.astimezone(UTC).replace(tzinfo=None) - checkpoint_made(path)).total_seconds()

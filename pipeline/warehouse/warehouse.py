@@ -5,74 +5,108 @@ The steps of a commit are `publish`'s subject, merging into a window `merge`'s, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from pipeline.contract import DATA_TABLES, EXTRACTS, LOOKED, PRICES, Table
-from pipeline.errors import ConfigurationError, NoSnapshotError, OlderWindowError
+from pipeline import contract
+from pipeline.contract import DATA_TABLES, EXTRACTS, LOOKED, Table
+from pipeline.errors import ConfigurationError, NoSnapshotError, OlderWindowError, WarehouseError
+from pipeline.settings import Environment
+from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.local_storage import LocalStorage
-from pipeline.warehouse.merge import Merge
-from pipeline.warehouse.publish import Extracted, Publication, Published, clean, committed_ids
+from pipeline.warehouse.publication import Published
+from pipeline.warehouse.publish import Extracted, publish
 from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.snapshot_ids import (
-    DAY,
     cadence_of,
-    is_joined,
-    is_ours,
-    is_price_list,
-    new_id,
     newest_of_each_window,
     path_of,
-    snapshot_of,
     whole_window_of,
     window_of,
 )
-from pipeline.warehouse.storage import SCRATCH, UNPUBLISHED, Storage, as_warehouse_error
+from pipeline.warehouse.storage import PATIENCE, SCRATCH, Storage, as_warehouse_error
 from pipeline.windows import Window
+
+STREAM = ".arrow"
+"""The ending of a stream's file."""
 
 GRACE = 1.0
 """Seconds between a commit and the removal of what it supersedes: for readers that listed the commits before it."""
-
-CHECKPOINTS = "_checkpoints"
-"""The folder of summaries of old commits; see `upkeep`."""
-
-_CHECKPOINT = re.compile(r"/\d{4}-\d{2}-\d{2}-\d{8}T\d{12}\.parquet$")
 
 
 class Warehouse:
     """The warehouse at a folder or s3:// URI. Methods raise WarehouseError when it cannot be read or written."""
 
-    def __init__(self, location: str, grace: float = GRACE) -> None:
-        """`grace`: seconds before superseded files are removed. Raises ConfigurationError for another kind of URI."""
-        self.storage: Storage = _open_storage(location)
+    def __init__(
+        self, location: str, grace: float = GRACE, patience: float = PATIENCE, kms_key: str | None = None
+    ) -> None:
+        """`grace`: seconds before superseded files are removed; `patience`: seconds that a writer waits for another
+        one; `kms_key`: the KMS key of objects in S3, the bucket's own default without one.
+
+        Raises ConfigurationError for a place where no warehouse can be.
+        """
+        self.storage: Storage = _open_storage(location, patience, kms_key)
         self.grace = grace
+
+    @classmethod
+    def of(cls, environment: Environment) -> Warehouse:
+        """The warehouse that the settings name. Raises ConfigurationError."""
+        return cls(environment.warehouse, kms_key=environment.s3_kms_key)
 
     @property
     def location(self) -> str:
         return self.storage.location
 
+    def holdings(self) -> Holdings:
+        """What it holds now, by one listing of all files. Raises WarehouseError where the newest commit is of a newer
+        release, which may keep what this one cannot read.
+        """
+        holdings = Holdings(self.location, self.storage.sizes())
+        self._require_known_contract(holdings)
+        return holdings
+
+    def _commits(self) -> Holdings:
+        """The same of the commits only."""
+        return Holdings(self.location, self.storage.sizes(EXTRACTS.name))
+
+    def _require_known_contract(self, holdings: Holdings) -> None:
+        if not holdings.commits:
+            return
+        path = path_of(EXTRACTS, holdings.commits[-1])
+        with self.storage.open(path) as source, as_warehouse_error("read", self.location):
+            try:
+                version = pc.max(pq.read_table(source, columns=["contract_version"])["contract_version"]).as_py()
+            except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
+                raise WarehouseError(
+                    f"The warehouse {self.location} is damaged: the commit {path} cannot be read ({error})."
+                ) from error
+        if version is not None and version > contract.VERSION:
+            raise WarehouseError(
+                f"The warehouse {self.location} was written by a newer release (contract {version}; this one knows "
+                f"{contract.VERSION}), and might be read wrongly: install the release that writes it."
+            )
+
     def snapshots(self) -> list[str]:
         """The ids of the committed snapshots, one a window, oldest first."""
-        ids = committed_ids(self.storage)
-        for path in self.storage.list(EXTRACTS.name):
-            if is_joined(path):
-                with self.storage.open(path) as source:
+        names = self._commits().names(EXTRACTS)
+        ids = [name.newest for name in names if not name.span]
+        for name in names:
+            if name.span:
+                with self.storage.open(path_of(EXTRACTS, name)) as source:
                     ids += pc.unique(pq.read_table(source, columns=["snapshot_id"])["snapshot_id"]).to_pylist()
         return newest_of_each_window(ids)
 
     def newest(self) -> str | None:
-        """The id of the newest committed snapshot; None where there is none."""
-        path = self.oldest_or_newest(EXTRACTS, newest=True)
-        return PurePosixPath(path).stem.removeprefix(DAY) if path else None
+        """The id of the newest committed snapshot, as it was before it was joined; None where there is none."""
+        names = self._commits().names(EXTRACTS)
+        return names[-1].newest if names else None
 
     def cadence(self) -> str | None:
         """The cadence of the newest committed window; None where there is none."""
@@ -94,21 +128,22 @@ class Warehouse:
                 f"the snapshot {newest}: leave IMAGE_BUILDERS_CADENCE out, or set it to {cadence_of(newest)}."
             )
 
-    def oldest_or_newest(self, table: Table, newest: bool) -> str | None:
-        """The path of a table's oldest or newest file; None where there is none. Foreign files mean nothing."""
-        return self.storage.oldest_or_newest(table.name, newest, is_price_list if table is PRICES else is_ours)
-
-    def checkpoints(self) -> list[str]:
-        """The paths of the summaries of old commits, oldest first."""
-        return [path for path in self.storage.list(CHECKPOINTS) if _CHECKPOINT.search(path)]
-
     def require_snapshot(self) -> None:
         """Raises NoSnapshotError while nothing is committed."""
-        if self.oldest_or_newest(EXTRACTS, newest=True) is None:
-            raise NoSnapshotError(
-                f"The warehouse {self.location} holds no snapshot yet: run `image-builders snapshot` first, or "
-                "set IMAGE_BUILDERS_WAREHOUSE to the one you mean."
-            )
+        if self.newest() is None:
+            raise self.no_snapshot()
+
+    def no_snapshot(self) -> NoSnapshotError:
+        """The error of a question to a warehouse in which nothing is committed."""
+        return NoSnapshotError(
+            f"The warehouse {self.location} holds no snapshot yet: run `image-builders snapshot` first, or "
+            "set IMAGE_BUILDERS_WAREHOUSE to the one you mean."
+        )
+
+    def check(self) -> None:
+        """Raises WarehouseError where a snapshot could not be committed here; what dead runs left unfinished goes."""
+        self.storage.check()
+        self._require_known_contract(self._commits())
 
     def read(self, table: Table, snapshot_id: str) -> pa.Table:
         """A table of one snapshot."""
@@ -125,28 +160,34 @@ class Warehouse:
     def clear(self) -> None:
         """Removes every snapshot, the commits first, and nothing else."""
         with self.storage.lock():
+            holdings = Holdings(self.location, self.storage.sizes())
             for table in (EXTRACTS, *DATA_TABLES):
-                for path in self.storage.list(table.name):
-                    if snapshot_of(path) or is_joined(path):
-                        self.storage.remove(path)
-            for path in self.checkpoints():
-                self.storage.remove(path)
+                self.storage.remove(*holdings.files(table, holdings.names(table)))
+            self.storage.remove(*holdings.checkpoints)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[tuple[str, pa.ipc.RecordBatchStreamWriter]]:
         """A stream of the schema `LOOKED` in the scratch folder; its path is to be named in `Extracted`."""
-        path = f"{SCRATCH}/{name}.arrow"
+        path = f"{SCRATCH}/{name}{STREAM}"
         file = self.storage.create(path)
         try:
             with pa.ipc.new_stream(file.sink, LOOKED) as writer:
                 yield path, writer
-            file.commit()
+            with as_warehouse_error("written", self.location):
+                file.commit()
         except BaseException:
-            # Nobody will publish it. The error that was raised matters more than one of removing the file.
-            with suppress(Exception):
-                file.sink.close()
-                self.storage.remove(path)
+            file.discard()  # Nobody will publish it.
             raise
+
+    def staged(self) -> list[str]:
+        """The names of the whole streams that wait to be published."""
+        paths = (PurePosixPath(path) for path in self.storage.list(SCRATCH))
+        return [path.stem for path in paths if path.suffix == STREAM]
+
+    def discard(self, names: Sequence[str]) -> None:
+        """Removes streams that nobody will publish."""
+        if names:
+            self.storage.remove(*(f"{SCRATCH}/{name}{STREAM}" for name in names))
 
     def publish(
         self,
@@ -161,32 +202,25 @@ class Warehouse:
         earlier rows; so does one whose look failed, which `later_*` tells; one that was looked at in part has its rows
         added or refreshed.
 
-        Streams whose names begin with `run_id` are removed too: a worker that was lost left them.
+        Streams whose names begin with `run_id` are removed too: a worker that was lost left them. What fails once the
+        snapshot is committed is in `Published.warnings`, and the next publication does it.
         """
-        with self.storage.lock(), as_warehouse_error("written", self.location):
-            for path in self.storage.list(UNPUBLISHED):  # Left by a dead run, for only the holder of the lock writes.
-                self.storage.remove(path)
-            of_window = [i for i in committed_ids(self.storage) if window_of(i) == window.id]
-            earlier = max(of_window, default=None)
-            merge = Merge.of(
-                [r for e in extracted for r in e.rows],
-                self.read(EXTRACTS, earlier).to_pylist() if earlier else [],
-            )
-            snapshot_id = new_id(window, now(), earlier)
-            streams = [e.stream for e in extracted]
-            published = Publication(self.storage, window, snapshot_id, earlier, merge).write(streams)
-            clean(self.storage, streams, run_id, self.grace)
-        return published
+        return publish(self.storage, window, extracted, now, run_id, self.grace)
 
 
-def _open_storage(location: str) -> Storage:
-    scheme = urlsplit(location).scheme if "://" in location else ""
-    if scheme == "s3":
-        return ObjectStorage(location)
-    if scheme:
+def _open_storage(location: str, patience: float, kms_key: str | None) -> Storage:
+    scheme, is_uri, _ = location.partition("://")
+    if is_uri and scheme.lower() == "s3":
+        return ObjectStorage(location, patience, kms_key)
+    if is_uri:
         raise ConfigurationError(f"The warehouse {location} is neither a folder nor an s3:// URI.")
+    if unusable := next((character for character in "?\\" if character in location), None):
+        raise ConfigurationError(
+            f"The warehouse {location} has a {unusable} in its path, with which DuckDB opens no file: take another "
+            "folder."
+        )
     try:
-        return LocalStorage(Path(location).absolute())
+        return LocalStorage(Path(location).absolute(), patience)
     except OSError as error:
         raise ConfigurationError(
             f"The working directory cannot be used ({error.strerror}), and the warehouse {location} is relative to it: "

@@ -78,7 +78,7 @@ newest as (
         max_by(image_builders.snapshot_id, image_builders.observed_at) as snapshot_id,
         max_by(image_builders.snapshot_date, image_builders.observed_at) as snapshot_date
     from sources
-    join raw.image_builders
+    join raw.recent_image_builders as image_builders
         on
             sources.snapshot_date = image_builders.snapshot_date
             and sources.snapshot_id = image_builders.snapshot_id
@@ -97,7 +97,7 @@ select
     targets.last_look_status,
     targets.last_look_status <> 'ok' as is_last_look_failed
 from newest
-join raw.image_builders
+join raw.recent_image_builders as image_builders
     on
         newest.snapshot_date = image_builders.snapshot_date
         and newest.snapshot_id = image_builders.snapshot_id

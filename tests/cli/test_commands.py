@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import click
 import pytest
 
@@ -23,10 +24,13 @@ from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
 from pipeline.settings.environment import described
 from pipeline.views.database import DATABASE
+from pipeline.warehouse import Warehouse, s3_reads
 from pipeline.warehouse.snapshot_ids import cadence_of
 from pipeline.windows import Window
 from tests.support import Looker, builder, estate_of, role_arn, write_targets
 from tests.support.command import COMMAND, failed, image_builders, image_builders_process
+from tests.support.store import BUCKET, make_bucket
+from tests.support.years import grow
 
 
 @pytest.mark.parametrize(
@@ -629,10 +633,73 @@ def test_targets_lists_what_would_be_looked_at_and_asks_nobody_for_builders(look
     assert not look.sandbox.appstream.calls
 
 
-def test_the_doctor_says_that_a_warehouse_on_s3_is_experimental_and_why(look: Looker) -> None:
-    done = image_builders("doctor", IMAGE_BUILDERS_WAREHOUSE="s3://lake/wh")
-    assert "The warehouse s3://lake/wh is experimental: an object store has no lock" in done.stderr
-    assert "experimental" not in image_builders("doctor").stderr
+def test_the_doctor_looks_at_a_warehouse_on_s3(look: Looker) -> None:
+    make_bucket(look.sandbox)
+    location = f"s3://{BUCKET}/wh"
+    done = image_builders("doctor", IMAGE_BUILDERS_WAREHOUSE=location)
+    assert done.returncode == 0
+    assert f"The warehouse {location} can be listed and written, and its store heeds conditional puts." in done.stderr
+    assert "Its bucket has no lifecycle rule that aborts unfinished uploads" in done.stderr
+    rule = {
+        "ID": "uploads",
+        "Status": "Enabled",
+        "Filter": {},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    }
+    boto3.client("s3").put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [rule]})
+    assert "lifecycle" not in image_builders("doctor", IMAGE_BUILDERS_WAREHOUSE=location).stderr
+    assert image_builders("doctor", IMAGE_BUILDERS_WAREHOUSE="s3://gone/wh").returncode == 1
+    assert "warehouse" not in image_builders("doctor").stderr
+
+
+@pytest.mark.parametrize(
+    ("location", "exit_code", "sentence"),
+    [
+        ("s3://gone/wh", 1, "there is no bucket gone"),
+        ("s3://", 2, "names no bucket"),
+        ("S3://", 2, "small letters"),
+        (f"s3://{BUCKET}/p#x", 2, "has a . or a # in it"),
+        (f"s3://{BUCKET}/p?x", 2, "has a . or a # in it"),
+    ],
+)
+def test_a_place_where_no_warehouse_can_be_is_told_before_the_sweep(
+    location: str, exit_code: int, sentence: str, look: Looker
+) -> None:
+    make_bucket(look.sandbox)
+    for command in (["snapshot"], ["query", "select 1"]):
+        failed(image_builders(*command, IMAGE_BUILDERS_WAREHOUSE=location), exit_code, sentence)
+    assert look.sandbox.appstream.calls == []
+
+
+@pytest.mark.slow
+def test_requests_to_s3_are_few_however_old_the_warehouse_is(look: Looker, tmp_path: Path) -> None:
+    """After 400 days: questions, and the whole command with what it writes."""
+    store = make_bucket(look.sandbox)
+    now = datetime.now(UTC)
+    asked: dict[int, dict[str, int]] = {}
+    for days in (400,):
+        grown = Warehouse(str(tmp_path / f"of-{days}"), grace=0.0)
+        grow(grown, now - timedelta(days=days), now - timedelta(days=1))
+        location = f"s3://{BUCKET}/of-{days}"
+        for path in Path(grown.location).rglob("*.parquet"):
+            boto3.client("s3").upload_file(str(path), BUCKET, f"of-{days}/{path.relative_to(grown.location)}")
+        asked[days] = {}
+        for what, command in {
+            "current": ["query", "from image_builders_current"],
+            "findings": ["query", "from findings"],
+            "snapshot": ["snapshot"],
+        }.items():
+            s3_reads._kept = s3_reads._Kept()  # Each as a process of its own.
+            store.reset()
+            done = image_builders(*command, IMAGE_BUILDERS_WAREHOUSE=location)
+            assert done.returncode == 0, done.stderr
+            asked[days][what] = len(store.requests)
+        assert "Committed snapshot" in done.stdout
+    for of_days in asked.values():
+        assert of_days["current"] <= 60
+        assert of_days["findings"] <= 150
+        assert of_days["snapshot"] <= 200
+    print(asked)
 
 
 def test_a_question_takes_parameters_on_the_command_line(look: Looker) -> None:

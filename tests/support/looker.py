@@ -24,13 +24,15 @@ class Looker:
     cadence: str = "daily"
     retry_policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(1, 0))
     tags: bool = False
+    steps: int = -1
 
     def extract(self, *regions: str, **selection: Any) -> Extracted:
         access = Access(sessions.new_session())
         sweep = Sweep(
             access, self.sandbox.clock.now, Selection(**selection), self.retry_policy, 4, "run-1", tags=self.tags
         )
-        with self.warehouse.stage("run-1-0") as (stream, sink):
+        self.steps += 1
+        with self.warehouse.stage(f"run-1-{self.steps}") as (stream, sink):
             rows = sweep.run([target(r) for r in regions or ("us-east-1",)], sink)
         return Extracted(rows, stream)
 

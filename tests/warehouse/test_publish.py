@@ -298,7 +298,7 @@ def test_a_publish_that_fails_leaves_the_snapshot_before_it(
     look = looker(builder("a"))
     first = look.publish()
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.warehouse.publish.normalize", lambda *_: 1 / 0)
+        patch.setattr("pipeline.warehouse.publication.normalize", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             look.publish()
     assert look.warehouse.snapshots() == [first.snapshot_id]

@@ -1,0 +1,158 @@
+"""Asks the views: a connection to them as they are at one moment, and the answer to a user's statement."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from functools import partial
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.contract import TABLES
+from pipeline.errors import QueryError
+from pipeline.views.catalogue import catalogue
+from pipeline.views.database import create_over
+from pipeline.views.dependencies import RAW, reads_of, with_sources
+from pipeline.views.settings_views import Settings
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.holdings import Holdings
+from pipeline.warehouse.raw_tables import bound_scans
+from pipeline.warehouse.scan import RECENT, answer, first_words, open_connection
+from pipeline.warehouse.storage import FileGoneError
+
+_CHANGES = {"ALTER", "CREATE", "DELETE", "DROP", "INSERT", "MERGE_INTO", "UPDATE"}
+"""Kinds of statements that change what is in a database."""
+
+Answer = TypeVar("Answer")
+
+
+def connect(
+    warehouse: Warehouse,
+    settings: Settings | None = None,
+    names: Iterable[str] | None = None,
+    require_files: bool = True,
+    since: date | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """A connection, in UTC, on which every view exists; or the named ones, with all that they read.
+
+    The warehouse is listed once: the answers are of this moment. With `since`, of the snapshots from a day on only: who
+    asks of the newest one need not have all files opened. Raises NoSnapshotError before the first snapshot, and
+    WarehouseError, unless `require_files` is false, where a file of a committed snapshot is gone.
+    """
+    views = catalogue(settings or Settings())
+    if names is not None:
+        wanted = with_sources(views, names)
+        views = {name: view for name, view in views.items() if name in wanted}
+    raw_tables = {table for view in views.values() for table in reads_of(view).raw_tables}
+    holdings = _holdings(warehouse, raw_tables if require_files else set())
+    if since is not None:
+        holdings = holdings.since(since)
+    connection = open_connection(warehouse)
+    create_over(connection, views, answer(warehouse, lambda: bound_scans(warehouse, holdings, raw_tables)))
+    return connection
+
+
+class Answers:
+    """The views of a warehouse as they are at one moment, for who asks many questions one after another.
+
+    Where files were replaced in the meantime, the question is asked again, and all after it, of a later moment.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        settings: Settings | None = None,
+        names: Iterable[str] | None = None,
+        require_files: bool = True,
+        since: date | None = None,
+    ) -> None:
+        """Raises what `connect` does."""
+        self._warehouse = warehouse
+        self._connect: Callable[[], duckdb.DuckDBPyConnection] = partial(
+            connect, warehouse, settings, names, require_files, since
+        )
+        self._connection: duckdb.DuckDBPyConnection | None = self._connect()
+
+    def __enter__(self) -> Answers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def ask(self, question: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+        """What a question tells that is put to the connection; it may be put more than once.
+
+        Raises WarehouseError where the warehouse cannot be read, and DuckDB's own errors.
+        """
+
+        def once() -> Answer:
+            if self._connection is None:
+                self._connection = self._connect()
+            try:
+                return question(self._connection)
+            except (duckdb.Error, FileGoneError):
+                self._close()
+                raise
+
+        return answer(self._warehouse, once)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def query(
+    warehouse: Warehouse, sql: str, settings: Settings | None = None, parameters: Mapping[str, object] | None = None
+) -> pa.Table:
+    """The answer to a statement, as Arrow; `parameters` are the values of `$name` in it.
+
+    Raises QueryError with DuckDB's own words, NoSnapshotError, and WarehouseError where a file of a snapshot is gone.
+    """
+    named = _named_in(sql)
+
+    def ask() -> pa.Table:
+        with connect(warehouse, settings, named) as connection:
+            _require_question(connection, sql)
+            told = connection.sql(sql, params=dict(parameters)) if parameters else connection.sql(sql)
+            return pa.table({}) if told is None else told.to_arrow_table()
+
+    try:
+        return answer(warehouse, ask)
+    except duckdb.Error as error:
+        raise QueryError(f"{first_words(error)}.") from error
+
+
+def _require_question(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Raises QueryError for a statement that would change a view: it would do so in this connection only."""
+    for statement in connection.extract_statements(sql):
+        kind = statement.type.name
+        is_temporary = kind == "CREATE" and re.match(r"(?is).*?\bcreate\s+(or\s+replace\s+)?temp", statement.query)
+        if kind in _CHANGES and not is_temporary:
+            raise QueryError(f"The views are read-only, and this would {kind} something: ask with SELECT.")
+
+
+def _holdings(warehouse: Warehouse, raw_tables: set[str]) -> Holdings:
+    """What the warehouse holds now, with all files of the raw tables. A later run of a window removes the earlier
+    commit, then its files: where some seem to be gone, the warehouse is listed once more.
+    """
+    tables = [t for t in TABLES if {t.name, RECENT[t.name]} & raw_tables]
+    holdings = warehouse.holdings()
+    if holdings.missing(tables):
+        holdings = warehouse.holdings()
+        holdings.require_files(tables)
+    if not holdings.commits:
+        raise warehouse.no_snapshot()
+    return holdings
+
+
+def _named_in(sql: str) -> set[str] | None:
+    """The views that a user's statement may name, by its words; None where it asks which views there are."""
+    words = set(re.findall(r"\w+", sql.lower()))
+    asks = {"show", "describe", "desc", "summarize", "pragma", "information_schema", RAW, "main"}
+    if words & asks or any(word.startswith("duckdb_") for word in words):
+        return None
+    return set(catalogue()) & words or None

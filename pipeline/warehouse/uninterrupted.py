@@ -1,0 +1,38 @@
+"""Runs what must not be left half known: an interrupt waits until it has ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+
+def uninterrupted(action: Callable[[], None]) -> None:
+    """Runs an action to its end in a thread of its own, which no signal reaches, and raises what it raises.
+
+    An interrupt that comes meanwhile is raised only where the action failed: what it did is done.
+    """
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            action()
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="uninterrupted")
+    interrupt: BaseException | None = None
+    try:
+        thread.start()
+    except BaseException as error:  # KeyboardInterrupt, or Dagster's own.
+        if thread.ident is None:
+            raise
+        interrupt = error
+    is_over = False
+    while not is_over:
+        try:
+            thread.join()
+            is_over = True
+        except BaseException as error:
+            interrupt = error
+    if failure:
+        raise interrupt or failure[0]
