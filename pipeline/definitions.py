@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipeline.defs.catalog import owned
+from pipeline.defs.catalog import key_of, owned
 from pipeline.defs.checks import build_checks
 from pipeline.defs.executors import executor_of
 from pipeline.defs.partitions import windows
@@ -16,7 +16,8 @@ from pipeline.defs.prices import build_prices, price_job, price_schedule
 from pipeline.defs.process import executes_a_run, known_windows, process_environment, settled
 from pipeline.defs.report import build_report
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
-from pipeline.defs.schedules import freshness, job, schedule
+from pipeline.defs.retention import build_retention, retention_job, retention_schedule
+from pipeline.defs.schedules import RETENTION, freshness, job, schedule
 from pipeline.defs.sensor import build_sensor
 from pipeline.defs.snapshot import build_snapshot
 from pipeline.defs.view_checks import build_view_checks
@@ -39,7 +40,7 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
         known_windows(environment) if is_offering else None,
         environment.first_window if is_offering else None,
     )
-    snapshot_job, prices_job = job(), price_job()
+    snapshot_job, prices_job, forget_job = job(), price_job(), retention_job()
     executor = executor_of(environment)
     resources = {
         "aws": AwsResource(),
@@ -53,12 +54,14 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
             *build_views(environment),
             build_report(environment),
             build_prices(environment),
+            build_retention(environment),
         ],
         asset_checks=[*build_checks(environment), *build_view_checks(environment)],
-        jobs=[snapshot_job, prices_job],
+        jobs=[snapshot_job, prices_job, forget_job],
         schedules=[
             schedule(snapshot_job, environment.window_cadence, environment.schedule),
             price_schedule(prices_job, environment.schedule),
+            retention_schedule(forget_job),
         ],
         sensors=[build_sensor(environment)],
         resources=resources | overrides,
@@ -67,11 +70,15 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
     with warnings.catch_warnings():
         # Dagster (1.13) calls this way of changing all assets alike a preview.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return definitions.map_asset_specs(
-            func=lambda spec: dg.apply_freshness_policy(
-                owned(spec, environment), freshness(spec.key, environment.window_cadence)
-            )
-        )
+        return definitions.map_asset_specs(func=lambda spec: _watched(owned(spec, environment), environment))
+
+
+def _watched(spec: dg.AssetSpec, environment: Environment) -> dg.AssetSpec:
+    """An asset with how old it may be; that of retention, which is off until somebody wants it, may be of any age."""
+    if spec.key == key_of(RETENTION):
+        return spec
+    watched: dg.AssetSpec = dg.apply_freshness_policy(spec, freshness(spec.key, environment.window_cadence))
+    return watched
 
 
 @dg.definitions

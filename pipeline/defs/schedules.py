@@ -12,6 +12,8 @@ from pipeline.errors import ClosedWindowError
 from pipeline.windows import CADENCES, GRACE, Window
 
 JOB = "image_builders_snapshot"
+RETENTION = "retention"
+"""The name of the asset that forgets."""
 MINUTE = 5
 """Minutes after the beginning of a window at which a scheduled run starts, in case a clock is a little off."""
 
@@ -20,8 +22,8 @@ def job() -> UnresolvedAssetJobDefinition:
     """Everything: the snapshot, its checks, the views."""
     return dg.define_asset_job(
         JOB,
-        # Prices have a job of their own: a price list that cannot be had must not fail a snapshot.
-        dg.AssetSelection.all() - dg.AssetSelection.assets(key_of(PRICES.name)),
+        # Prices have a job of their own: a price list that cannot be had must not fail a snapshot. So has retention.
+        dg.AssetSelection.all() - dg.AssetSelection.assets(key_of(PRICES.name), key_of(RETENTION)),
         description="One snapshot of every image builder of every target, committed, checked, and behind the views.",
     )
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -22,6 +22,7 @@ from pipeline.defs.failures import (
 from pipeline.defs.metadata import metadata_of
 from pipeline.defs.partitions import Windows
 from pipeline.defs.resources import AwsResource, ClockResource, ProgressResource, WarehouseResource
+from pipeline.defs.retention import prune_runs
 from pipeline.defs.schedules import told_switch
 from pipeline.defs.schemas import table_schema
 from pipeline.defs.telling import COMMITTED, SEEN, is_of_ended_run, observe_remarks, seen
@@ -75,7 +76,7 @@ def build_snapshot(environment: Environment, partitions: Windows, has_workers: b
     plan, extract, publish = (
         _plan(environment),
         _extract(environment.window_cadence, has_workers),
-        _publish(environment.window_cadence),
+        _publish(environment),
     )
 
     @dg.graph_multi_asset(
@@ -200,7 +201,7 @@ def _extract(cadence: str, has_workers: bool) -> dg.OpDefinition:
     return extract
 
 
-def _publish(cadence: str) -> dg.OpDefinition:
+def _publish(environment: Environment) -> dg.OpDefinition:
     @dg.op(
         out={t.name: dg.Out(dg.Nothing, is_required=False) for t in TABLES},
         description="The tables of the window, committed in one piece.",
@@ -216,7 +217,7 @@ def _publish(cadence: str) -> dg.OpDefinition:
             return  # The window was refused, or was over for one of the shards.
         with fail_with_sentence():
             home = warehouse.open()
-            window = Window.of_key(cadence, context.partition_key)
+            window = Window.of_key(environment.window_cadence, context.partition_key)
             published = home.publish(window, looked, clock.now, context.run_id)
         # From here on the snapshot is committed, and nothing that fails may say that it is not.
         context.instance.add_run_tags(context.run_id, {SEEN: seen(looked), COMMITTED: published.snapshot_id})
@@ -226,7 +227,8 @@ def _publish(cadence: str) -> dg.OpDefinition:
             yield dg.Output(None, table.name, metadata=metadata_of(home, published, table, looked))
         try:
             upkeep.tend(home, clock.now())
+            prune_runs(context.instance, environment.keep_runs_days, datetime.now(UTC))
         except Exception as error:
-            observe_remarks(context, [f"Old snapshots could not be joined, and the next run does it: {error}"])
+            observe_remarks(context, [f"Upkeep could not be done, and the next run does it: {error}"])
 
     return publish

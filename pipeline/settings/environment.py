@@ -90,6 +90,15 @@ class Environment(BaseModel):
         default="never",
         description="never, any or all: a run fails, after its commit, when any or all of its targets were not seen",
     )
+    keep_days: Annotated[int, BeforeValidator(values.strict_number)] | None = Field(
+        default=None,
+        ge=3,
+        description="days that looks are kept; the asset retention forgets older ones, but the newest at each target",
+        json_schema_extra={"default": "all are kept"},
+    )
+    keep_runs_days: Annotated[int, BeforeValidator(values.strict_number)] = Field(
+        default=90, ge=1, description="days that Dagster's runs are kept after their end, with their events and logs"
+    )
     asset_owners: Annotated[tuple[str, ...], BeforeValidator(values.owners)] = Field(
         default=(),
         description="who owns the assets in Dagster's catalog: e-mail addresses and team:NAME, with commas between",
@@ -224,6 +233,7 @@ def _sentence(error: Any, given: Mapping[str, Any]) -> str:
         return f"{variable(name)} is '{value}'; it must be a day, 2026-11-25 for instance."
     if error["type"] == "value_error":
         return f"{variable(name)} is '{value}': {error['ctx']['error']}."
-    if name == "shards":
-        return f"{variable(name)} is '{value}'; it must be a whole number from 1."
+    if name in ("shards", "keep_days", "keep_runs_days"):
+        least = 3 if name == "keep_days" else 1
+        return f"{variable(name)} is '{value}'; it must be a whole number from {least}."
     return f"{variable(name)} is '{value}': {error['msg']}."

@@ -28,7 +28,7 @@ from pipeline.warehouse.scan import (
     quoted,
     typed,
 )
-from pipeline.warehouse.snapshot_ids import FILE_PATTERN, PRICES_PATTERN, SPANS, Name, date_sql, days_of, unjoined_id
+from pipeline.warehouse.snapshot_ids import FILE_PATTERN, PRICES_PATTERN, Name, date_sql, days_of, span_of, unjoined_id
 from pipeline.warehouse.warehouse import Warehouse
 
 
@@ -119,7 +119,7 @@ def _needed(warehouse: Warehouse, holdings: Holdings, commits: str) -> list[Name
             connection.execute(f"create temp view recent as {commits}")
             return [row[0] for row in connection.sql(query).fetchall()]
 
-    spans = {(span, unjoined_id(i)) for i in answer(warehouse, ask) for span in [_span_of(i)]}
+    spans = {(span_of(i), unjoined_id(i)) for i in answer(warehouse, ask)}
     own = {newest for span, newest in spans if span is None}
     days = {(span, days_of(span, Name(None, i).day)) for span, i in spans if span}
     return [
@@ -127,11 +127,6 @@ def _needed(warehouse: Warehouse, holdings: Holdings, commits: str) -> list[Name
         for name in holdings.commits
         if (name.newest in own if name.span is None else (name.span, days_of(name.span, name.day)) in days)
     ]
-
-
-def _span_of(snapshot_id: str) -> str | None:
-    end = snapshot_id.rpartition("-")[2]
-    return end if end in SPANS else None
 
 
 def _lasting(table: Table, warehouse: Warehouse, holdings: Holdings) -> str:

@@ -29,7 +29,8 @@ _FEW_DAYS = 7
 _MOMENT = "%Y%m%dT%H%M%S%f"
 _ID = r"\d{8}T\d{4}P\d+H-(\d{8}T\d{12})-[0-9a-f]{4}"
 _SNAPSHOT_ID = re.compile(_ID)
-_NAME = re.compile(rf"(?:(?P<span>{'|'.join(SPANS)})-)?(?P<id>{_ID})")
+_NAME = re.compile(rf"(?:(?P<span>{'|'.join(SPANS)})(?P<revision>\d{{2}})?-)?(?P<id>{_ID})")
+_JOINED = re.compile(rf"{_ID}-(?P<span>{'|'.join(SPANS)})(?P<revision>\d{{2}})?")
 _PRICE_LIST = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}\.parquet")
 
 FILE_PATTERN = "[dmy0-9]*-[0-9]*T*-[0-9a-f][0-9a-f][0-9a-f][0-9a-f].parquet"
@@ -47,15 +48,22 @@ class Name:
     """The span whose snapshots are joined in it; None for a file of one snapshot."""
     newest: str
     """The id of its newest snapshot, as it was before it was joined."""
+    revision: int = 0
+    """How often rows of it were forgotten since it was joined."""
 
     @classmethod
     def of(cls, path: str) -> Name | None:
         """What the name of a file says; None for a file that is not the warehouse's."""
         match = _NAME.fullmatch(PurePosixPath(path).stem) if path.endswith(".parquet") else None
-        return cls(match["span"], match["id"]) if match else None
+        return cls(match["span"], match["id"], int(match["revision"] or 0)) if match else None
 
     def __str__(self) -> str:
-        return f"{self.span}-{self.newest}" if self.span else self.newest
+        return f"{self.suffix}-{self.newest}" if self.span else self.newest
+
+    @property
+    def suffix(self) -> str:
+        """What the ids of its snapshots end with, behind a hyphen; nothing for a file of one snapshot."""
+        return f"{self.span or ''}{f'{self.revision:02d}' if self.revision else ''}"
 
     @property
     def day(self) -> date:
@@ -81,9 +89,26 @@ def days_of(span: str, day: date) -> tuple[date, date]:
     return day, day
 
 
-def joined_id(snapshot_id: str, span: str) -> str:
-    """The id of a snapshot that is joined with others of a span."""
-    return f"{unjoined_id(snapshot_id)}-{span}"
+def joined_id(snapshot_id: str, name: Name) -> str:
+    """The id of a snapshot that is joined with others in a file."""
+    return f"{unjoined_id(snapshot_id)}-{name.suffix}"
+
+
+def span_of(snapshot_id: str) -> str | None:
+    """The span that a snapshot is joined in; None where it is in none."""
+    match = _JOINED.fullmatch(snapshot_id)
+    return match["span"] if match else None
+
+
+def file_of(told: str | Name) -> tuple[str, ...]:
+    """What the file of a snapshot goes by, of its id or of the file's name: equal for the same file."""
+    if isinstance(told, Name):
+        return (told.newest,) if not told.span else (told.suffix, str(days_of(told.span, told.day)[0]))
+    match = _JOINED.fullmatch(told)
+    if match is None:
+        return (told,)
+    day = datetime.strptime(told[:8], "%Y%m%d").date()
+    return told[len(unjoined_id(told)) + 1 :], str(days_of(match["span"], day)[0])
 
 
 def unjoined_id(snapshot_id: str) -> str:

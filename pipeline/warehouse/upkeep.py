@@ -57,7 +57,7 @@ def tend(home: Warehouse, now: datetime, at_once: int | None = None) -> list[str
         found = list(_to_join(holdings, over, settled, most))
         for span, sources in found:
             lock.require()
-            join(home, holdings, span, sources)
+            join(home, holdings, Name(span, max(name.newest for name in sources)), sources)
             over += sources
         if found:
             holdings = home.holdings()
@@ -65,16 +65,22 @@ def tend(home: Warehouse, now: datetime, at_once: int | None = None) -> list[str
         if over or _is_checkpoint_due(holdings, settled):
             checkpoints = holdings.checkpoints
             # The checkpoint must name the joined snapshots before those that they supersede are removed.
-            _write_checkpoint(home, holdings, over, settled, now)
+            write_checkpoint(home, holdings, over, settled, now)
         if over:
             time.sleep(home.grace)
             lock.require()
-            for table in (EXTRACTS, *DATA_TABLES):  # The commits go first: while one is there, its data must be too.
-                home.storage.remove(*holdings.files(table, over))
+            remove(home, holdings, over)
         old = [path for path in checkpoints if _age(path, now) > STALE_AFTER]  # Nobody can be reading them still.
         if old:
             home.storage.remove(*old)
     return sorted({str(name.day) for _, sources in found for name in sources})
+
+
+def remove(home: Warehouse, holdings: Holdings, names: Sequence[Name]) -> None:
+    """Removes files that others hold now, or that are forgotten."""
+    # The commits go first: while one is there, its data must be too.
+    home.storage.remove(*holdings.files(EXTRACTS, names))
+    home.storage.remove(*(path for table in DATA_TABLES for path in holdings.files(table, names)))
 
 
 def _to_join(holdings: Holdings, over: Sequence[Name], settled: date, at_once: int) -> Iterator[tuple[str, list[Name]]]:
@@ -113,7 +119,9 @@ def _longer(holdings: Holdings, name: Name) -> list[Name]:
     return [
         other
         for other in holdings.commits
-        if other.span and other.rank > name.rank and days_of(other.span, other.day) == days_of(other.span, name.day)
+        if other.span
+        and (other.rank > name.rank or (other.span == name.span and other.revision > name.revision))
+        and days_of(other.span, other.day) == days_of(other.span, name.day)
     ]
 
 
@@ -125,7 +133,8 @@ def _is_checkpoint_due(holdings: Holdings, settled: date) -> bool:
     return (settled - first).days + 1 >= CHECKPOINT_EVERY
 
 
-def _write_checkpoint(home: Warehouse, holdings: Holdings, over: Iterable[Name], settled: date, now: datetime) -> None:
+def write_checkpoint(home: Warehouse, holdings: Holdings, over: Iterable[Name], settled: date, now: datetime) -> None:
+    """Writes what the commits up to a day say that still matters, those of the files that are `over` left out."""
     # From the commits themselves: snapshots that an earlier checkpoint names may have been joined since.
     query = (sql_folder() / "upkeep" / "checkpoint.sql").read_text(encoding="utf-8")
     kept = [name for name in holdings.commits if name not in set(over)]
