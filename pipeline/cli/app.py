@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from pipeline import __version__
-from pipeline.cli import explore, forget, query, sandbox, snapshot, targets
+from pipeline.cli import explore, export, forget, query, sandbox, snapshot, targets
 from pipeline.errors import ImageBuildersError
 
 INTERRUPTED = 130
@@ -98,7 +98,7 @@ def main() -> None:
 for _command in (
     *(snapshot.snapshot, snapshot.prices, forget.forget),
     *(targets.targets, targets.doctor),
-    *(query.query, explore.open_views, explore.report, explore.sql),
+    *(query.query, explore.open_views, explore.report, explore.sql, export.export),
     *(sandbox.demo, sandbox.sandbox),
 ):
     main.add_command(_command)

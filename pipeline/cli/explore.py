@@ -72,11 +72,14 @@ def report(output: str) -> None:
 
 
 @click.command()
-@click.option("--dialect", type=click.Choice(["spark", "trino"]), required=True, help="Whose SQL to print.")
+@click.option(
+    "--dialect", type=click.Choice(["duckdb", "spark", "trino", "athena"]), required=True, help="Whose SQL to print."
+)
 def sql(dialect: Any) -> None:
     """Print the statements that create the views in another engine, over the same files.
 
-    Set the session's time zone to UTC before you run them.
+    Set the session's time zone to UTC before you run them. They may be run again at any time; the first line tells
+    whether new days need that.
     """
     from pipeline import views
     from pipeline.defs.process import process_environment
@@ -85,6 +88,5 @@ def sql(dialect: Any) -> None:
 
     environment = process_environment()
     warehouse = Warehouse.of(environment)
-    warehouse.require_snapshot()
     statements = engines.script(dialect, warehouse, views.Settings.read(environment))
     click.echo("\n\n".join(f"{statement};" for statement in statements))

@@ -54,14 +54,14 @@ def bound_scans(warehouse: Warehouse, holdings: Holdings, names: set[str] | None
     return scans
 
 
-def lasting_scans(warehouse: Warehouse, holdings: Holdings, database: Path) -> dict[str, str]:
-    """The queries of all raw tables by name, for a file of views that goes on seeing what is committed later.
+def lasting_scans(warehouse: Warehouse, holdings: Holdings, database: Path | None = None) -> dict[str, str]:
+    """The queries of all raw tables by name, for views that go on seeing what is committed later.
 
-    They end with an error in a database that is another file than `database`: a copy of it, or of the whole warehouse,
+    With `database`, they end with an error in a database that is another file: a copy of it, or of the whole warehouse,
     would answer from the place where it was made.
     """
-    guard = _of_this_place(warehouse, database)
-    scans = {table.name: f"{_lasting(table, warehouse, holdings)} where {guard}" for table in RAW_TABLES}
+    guard = f" where {_of_this_place(warehouse, database)}" if database else ""
+    scans = {table.name: f"{_lasting(table, warehouse, holdings)}{guard}" for table in RAW_TABLES}
     scans[RECENT[EXTRACTS.name]] = _lasting_recent(warehouse, holdings)
     return scans | {RECENT[table.name]: f"select * from raw.{table.name}" for table in DATA_TABLES}
 

@@ -60,7 +60,7 @@ class ObjectStorage:
         self.bucket, self._prefix = _bucket_and_prefix(uri)
         self._uri = f"s3://{self.bucket}/{self._prefix}".rstrip("/")
         self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
-        session = sessions.new_session()
+        self.session = session = sessions.new_session()
         if session.get_credentials() is None:
             raise ConfigurationError("AWS credentials are missing, and the warehouse is on S3: set AWS_PROFILE.")
         # Requests for a bucket of another region are sent there by botocore, once it was told where that is.

@@ -7,13 +7,19 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
+import sqlglot
+from sqlglot import exp
 
-from pipeline import views
+from pipeline import contract, views
+from pipeline.contract import HIVE_KEY, PRICES, TABLES
 from pipeline.views import engines
-from pipeline.warehouse import Warehouse
-from tests.support import NOON, builder, replay
+from pipeline.warehouse import Warehouse, keep_prices, upkeep
+from tests.support import NOON, StartSandbox, builder, replay
 from tests.support.replay import Look
+from tests.support.store import BUCKET, make_bucket
 
 pytestmark = [
     pytest.mark.slow,
@@ -84,19 +90,93 @@ def test_spark_tells_the_same_rows(view: views.View, spark: Any, home: Warehouse
     assert sorted(map(comparable, ours)) == sorted(map(comparable, theirs))
 
 
+DIALECTS: tuple[engines.Dialect, ...] = ("duckdb", "spark", "trino", "athena")
+
+
 def test_a_statement_for_every_view_and_none_is_lost_on_the_way(home: Warehouse) -> None:
-    dialects: tuple[engines.Dialect, ...] = ("spark", "trino")
-    for dialect in dialects:
+    for dialect in DIALECTS:
         made = "\n".join(engines.script(dialect, home))
         for view in VIEWS:
-            assert (f" {view.name} as" in made) is not bool(view.parameters)
+            assert (f"view {view.name} as" in made) is not bool(view.parameters), (dialect, view.name)
+
+
+def test_spark_sees_new_days_joined_ones_and_the_first_prices_when_the_script_runs_again(
+    spark: Any, tmp_path: Path
+) -> None:
+    home = Warehouse(str(tmp_path / "warehouse"), grace=0.0)
+    for days, prices in ((2, False), (7, False), (40, True)):
+        at = NOON + timedelta(days=days - 1)
+        replay.replay(home, at, {"us-east-1": Look([builder("a", CreatedTime=days)])})
+        if prices:
+            upkeep.tend(home, at)
+            keep_prices(home, price_rows(at))
+        for statement in engines.script("spark", home):
+            if not re.match(r"create or replace (view|function) (?!raw\.)", statement):  # Of the raw tables only.
+                spark.sql(statement.replace("raw.", "other.").replace("exists raw", "exists other"))
+        told = spark.sql("select cast(snapshot_date as string) as day from other.image_builders order by 1").collect()
+        assert [row.day for row in told] == sorted(
+            row["day"]
+            for row in views.query(home, "select snapshot_date::varchar as day from image_builders").to_pylist()
+        )
+        assert spark.sql("select * from other.instance_prices").count() == (1 if prices else 0)
+    assert [path for path in home.storage.list("image_builders") if "/month-" in path]
+
+
+def price_rows(at: datetime) -> pa.Table:
+    row = dict.fromkeys(c.name for c in PRICES.columns)
+    row |= {"snapshot_id": f"{at:%Y%m%dT%H%M%S%f}-0000"}
+    of_type = {pa.string(): "x", pa.float64(): 1.0, contract.MOMENT: at, pa.bool_(): True}
+    filled = {c.name: row[c.name] or of_type.get(c.type, 1) for c in PRICES.columns}
+    return pa.Table.from_pylist([filled], schema=PRICES.schema)
+
+
+def test_duckdb_by_itself_tells_the_same_rows_however_often_the_script_runs(home: Warehouse) -> None:
+    with duckdb.connect() as connection:
+        for _ in range(2):
+            for statement in engines.script("duckdb", home):
+                connection.execute(statement)
+        for view in VIEWS:
+            if view.parameters or "current_timestamp" in view.query.lower():
+                continue
+            ours = views.query(home, f"from {view.name}").to_pylist()
+            theirs = connection.sql(f"from {view.name}").to_arrow_table().to_pylist()
+            assert sorted(map(comparable, ours)) == sorted(map(comparable, theirs)), view.name
+
+
+def test_in_a_bucket_duckdb_and_spark_are_told_how_to_get_there(start_sandbox: StartSandbox) -> None:
+    make_bucket(start_sandbox())
+    home = Warehouse(f"s3://{BUCKET}/w", grace=0.0)
+    replay.replay(home, NOON, {"us-east-1": Look([builder("a")])})
+    statements = engines.script("duckdb", home)
+    assert [s.partition("\n")[2] or s for s in statements[:3]] == [
+        "install httpfs",
+        "load httpfs",
+        "create or replace secret warehouse (type s3, provider credential_chain)",
+    ]
+    assert f"s3://{BUCKET}/w/image_builders/snapshot_date=*/" in "\n".join(statements)
+    assert f"location 's3a://{BUCKET}/w/image_builders'" in "\n".join(engines.script("spark", home))
+    for dialect in ("trino", "athena"):
+        assert f"'s3://{BUCKET}/w/image_builders" in "\n".join(engines.script(dialect, home))
+
+
+@pytest.mark.parametrize("dialect", ["trino", "athena"])
+def test_what_is_not_run_here_is_parsed_and_held_to_the_contract(dialect: engines.Dialect, home: Warehouse) -> None:
+    declared: dict[str, list[str]] = {}
+    for statement in engines.script(dialect, home):
+        parsed = sqlglot.parse_one(statement, dialect=dialect)
+        if isinstance(parsed, exp.Command):
+            assert statement.startswith("call system.sync_partition_metadata"), statement
+        elif isinstance(parsed, exp.Create) and isinstance(parsed.this, exp.Schema):
+            declared[parsed.this.this.name] = [c.name for c in parsed.this.expressions if isinstance(c, exp.ColumnDef)]
+    for table in (*TABLES, PRICES):
+        columns = declared[f"{table.name}{engines.FILES}"]
+        assert [name for name in columns if name != HIVE_KEY] == [c.name for c in table.columns]
 
 
 def test_before_prices_are_known_their_table_is_empty_and_there(tmp_path: Path) -> None:
     home = Warehouse(str(tmp_path / "warehouse"), grace=0.0)
     replay.replay(home, NOON - timedelta(days=1), {"us-east-1": Look([builder("a")])})
-    dialects: tuple[engines.Dialect, ...] = ("spark", "trino")
-    for dialect in dialects:
+    for dialect in ("spark", "trino", "athena"):
         (made,) = [s for s in engines.script(dialect, home) if "raw.instance_prices" in s and "create" in s][:1]
         assert made.startswith("create or replace view raw.instance_prices")
         assert made.endswith("where false")
