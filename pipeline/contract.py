@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-VERSION = 1
+VERSION = 2
 """The contract's version, in every row of `extracts`. It goes up when a column changes its name, type or meaning."""
 
 TEXT = pa.string()

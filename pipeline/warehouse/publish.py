@@ -38,13 +38,14 @@ class Extracted:
 
 def publish(
     storage: Storage,
+    holdings_now: Callable[[], Holdings],
     window: Window,
     extracted: Sequence[Extracted],
     now: Callable[[], datetime],
     run_id: str | None,
     grace: float,
 ) -> Published:
-    """`Warehouse.publish` in a place.
+    """`Warehouse.publish` in a place; `holdings_now` tells what it holds.
 
     Should the lock be lost after all, because this process stood still for longer than its lease, another writer may
     commit to the window at the same time. Whoever is the second to commit finds the other's snapshot, of which its own
@@ -55,7 +56,7 @@ def publish(
     own: set[str] = set()
     with storage.lock() as lock, as_warehouse_error("written", storage.location):
         storage.remove_dead()
-        holdings = Holdings(storage.location, storage.sizes())
+        holdings = holdings_now()
         for _ in range(_ATTEMPTS):
             of_window = holdings.of_window(window.id)
             earlier = max(set(of_window) - own, default=None)

@@ -205,7 +205,7 @@ class Warehouse:
         Streams whose names begin with `run_id` are removed too: a worker that was lost left them. What fails once the
         snapshot is committed is in `Published.warnings`, and the next publication does it.
         """
-        return publish(self.storage, window, extracted, now, run_id, self.grace)
+        return publish(self.storage, self.holdings, window, extracted, now, run_id, self.grace)
 
 
 def _open_storage(location: str, patience: float, kms_key: str | None) -> Storage:
