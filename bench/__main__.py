@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench import views
+from bench import s3_requests, views
 from pipeline.report.markdown import to_markdown
 from pipeline.sandbox.server import ACCOUNT
 
@@ -193,12 +193,19 @@ def history() -> str:
         return views.run(Path(folder))
 
 
+def requests() -> str:
+    """What a warehouse in S3 costs in requests, at each age."""
+    with tempfile.TemporaryDirectory() as folder:
+        return s3_requests.run(Path(folder))
+
+
 BENCHMARKS = {
     "speed": speed,
     "memory": memory,
     "organization": organization,
     "memory_of_sweeps": memory_of_sweeps,
     "history": history,
+    "requests": requests,
 }
 
 if __name__ == "__main__":

@@ -145,8 +145,14 @@ def _of_size(folder: Path, cadence: str, builders: int, windows: int) -> str:
                 "wanted": wanted,
             }
         )
-    title = f"A year of {cadence} snapshots of {builders:,} image builders ({builders * windows:,} rows)"
+    title = f"A year of {cadence} snapshots of {builders:,} image builders ({builders * windows:,} rows{_size(home)})"
     return f"{title}\n\n{to_markdown(rows)}"
+
+
+def _size(home: Warehouse) -> str:
+    sizes = home.storage.sizes()
+    own = [size for path, size in sizes.items() if "/" in path and path.endswith(".parquet")]
+    return f"; {len(own):,} files, {sum(own) / 1e6:,.1f} MB"
 
 
 def _sort(location: Path) -> None:

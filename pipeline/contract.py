@@ -20,7 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 VERSION = 2
-"""The contract's version, in every row of `extracts`. It goes up when a column changes its name, type or meaning."""
+"""The contract's version, in every row of `extracts`. It goes up when a column changes its name, type or meaning,
+and when files are laid out in a way that older releases do not know (2: files of months and years).
+"""
 
 TEXT = pa.string()
 FLAG = pa.bool_()

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow.parquet as pq
 
 from pipeline import sql_folder
-from pipeline.contract import DATA_TABLES, EXTRACTS, IMAGE_BUILDERS
+from pipeline.contract import DATA_TABLES, EXTRACTS, TABLES
 from pipeline.warehouse.holdings import CHECKPOINTS, Holdings, checkpoint_day, checkpoint_made
 from pipeline.warehouse.joining import holds, join
 from pipeline.warehouse.publish import STALE_AFTER
@@ -100,7 +100,7 @@ def _to_join(holdings: Holdings, over: Sequence[Name], settled: date, at_once: i
                 within.setdefault(first, []).append(name)
         for first, sources in within.items():
             is_there = any(name.rank >= rank and days_of(span, name.day)[0] == first for name in there)
-            is_large = sum(map(holdings.size, holdings.files(IMAGE_BUILDERS, sources))) > MOST_BYTES
+            is_large = any(sum(map(holdings.size, holdings.files(t, sources))) > MOST_BYTES for t in TABLES)
             # What a dead run left, and what is not held by the file that it should be in, is for people to look at.
             is_plain = not any(_longer(holdings, name) for name in sources)
             if 1 < len(sources) <= at_once and not is_there and not is_large and is_plain:

@@ -513,6 +513,8 @@ def test_every_command_and_option_is_explained() -> None:
     assert set(main.list_commands(context)) == {
         "demo",
         "doctor",
+        "export",
+        "forget",
         "open",
         "prices",
         "query",

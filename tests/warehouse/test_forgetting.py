@@ -21,15 +21,15 @@ from tests.support.store import BUCKET, make_bucket
 
 DAY = timedelta(days=1)
 LATER = NOON + 45 * DAY
-CUT = date(2026, 12, 10)
+CUT = date(2026, 12, 3)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty days: a region is seen every day, one was seen last on the fifth, one is seen in part since the eighth."""
+    """Two weeks: a region is seen every day, one was seen last on the fifth, one is seen in part since the eighth."""
     folder = tmp_path_factory.mktemp("made") / "warehouse"
     home = Warehouse(str(folder), grace=0.0)
-    for number in range(30):
+    for number in range(14):
         at = NOON + number * DAY
         looks = {
             "us-east-1": Look([builder("a", State=str(number), VpcConfig={"SubnetIds": [f"s{number}"]})]),
@@ -75,16 +75,16 @@ def test_old_looks_go_and_the_newest_at_each_target_stays(home: Warehouse) -> No
     after = oracle.committed(home.location)
     assert current(home) == now
     gone = looks(before) - looks(after)
-    old = {(day, region) for day, region in looks(before) if day < "20261210"}
+    old = {(day, region) for day, region in looks(before) if day < "20261203"}
     # Of the region that fails the last complete look and all since, which say how it went; likewise of the third.
-    assert all(day < "20261210" for day, _ in gone)
+    assert all(day < "20261203" for day, _ in gone)
     assert {region for _, region in gone} == {"us-east-1", "eu-west-1", "us-west-2"}
     assert {look for look in old if look[1] == "us-east-1"} <= gone
     assert ("20261127", "eu-west-1") not in gone
     assert ("20261126", "eu-west-1") in gone
     assert ("20261130", "us-west-2") not in gone
     files = told.files_removed, told.files_rewritten
-    assert told == Forgotten(len(gone), 3, date(2026, 11, 23), date(2026, 12, 9), *files)
+    assert told == Forgotten(len(gone), 3, date(2026, 11, 23), date(2026, 12, 2), *files)
     for table, rows in before.items():
         kept = [row for row in rows if (dict(row)["snapshot_id"][:8], dict(row)["region"]) not in gone]
         assert list(map(_told, after[table])) == list(map(_told, kept)), table
@@ -108,8 +108,8 @@ def test_only_some_targets_are_forgotten(home: Warehouse) -> None:
     before = looks(oracle.committed(home.location))
     told = forget(home, CUT, regions=["us-east-1"], now=LATER)
     gone = before - looks(oracle.committed(home.location))
-    assert gone == {(day, region) for day, region in before if day < "20261210" and region == "us-east-1"}
-    assert told.looks == len(gone) == 17
+    assert gone == {(day, region) for day, region in before if day < "20261203" and region == "us-east-1"}
+    assert told.looks == len(gone) == 10
     assert forget(home, CUT, accounts=["999999999999"], now=LATER).looks == 0
 
 
@@ -147,5 +147,5 @@ def test_whoever_dies_whenever_what_is_kept_is_kept(
     forget(home, CUT, now=LATER)
     after = oracle.committed(home.location)
     assert current(home) == now
-    assert min(day for day, region in looks(after) if region == "us-east-1") == "20261210"
-    assert {look for look in looks(rows) if look[0] >= "20261210"} <= looks(after)
+    assert min(day for day, region in looks(after) if region == "us-east-1") == "20261203"
+    assert {look for look in looks(rows) if look[0] >= "20261203"} <= looks(after)

@@ -386,3 +386,55 @@ def test_what_a_dead_process_was_writing_is_removed_and_what_a_live_one_writes_i
     live.commit()
     assert home.storage.list("_staging") == ["_staging/live.arrow"]
     assert EXTRACTS.name == "extracts"
+
+
+PROCESS = """
+import datetime, json, pathlib
+counter = pathlib.Path(__file__).with_suffix(".count")
+number = int(counter.read_text()) + 1 if counter.exists() else 1
+counter.write_text(str(number))
+soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+print(json.dumps({"Version": 1, "AccessKeyId": f"AKIAKEY{number:09d}", "SecretAccessKey": "x", "SessionToken": "y",
+                  "Expiration": soon.isoformat()}))
+"""
+
+
+def test_credentials_that_expire_while_a_run_lasts_are_renewed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script, config = tmp_path / "credentials.py", tmp_path / "config"
+    script.write_text(PROCESS)
+    config.write_text(f"[default]\ncredential_process = {sys.executable} {script}\ns3 =\n    addressing_style = path\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    home = Warehouse(f"s3://{BUCKET}/w")
+    store.reset()
+    write(home.storage, "t/a")
+    first = store.requests[-1].headers["authorization"].partition("/")[0]
+    assert home.storage.list("t") == ["t/a"]
+    assert read(home.storage, "t/a") == b"all"
+    assert store.requests[-1].headers["authorization"].partition("/")[0] != first
+    assert isinstance(home.storage, ObjectStorage)
+    assert home.storage.client.meta.config.s3["addressing_style"] == "path"
+
+
+def test_a_bucket_of_another_region_is_found(store: Store) -> None:
+    front, signed = store._front, []
+
+    def elsewhere(environ: dict[str, Any], start_response: Any) -> Any:
+        signed.append(environ["HTTP_AUTHORIZATION"].split("/")[2])
+        if signed[-1] == "eu-west-1":
+            return front(environ, start_response)
+        body = b"<?xml version='1.0'?><Error><Code>PermanentRedirect</Code><Message>Elsewhere.</Message></Error>"
+        told = [("x-amz-bucket-region", "eu-west-1"), ("Content-Type", "application/xml")]
+        start_response("301 Moved Permanently", [*told, ("Content-Length", str(len(body)))])
+        return [body]
+
+    store._front = elsewhere
+    home = Warehouse(f"s3://{BUCKET}/w")
+    home.check()
+    write(home.storage, "t/a")
+    assert read(home.storage, "t/a") == b"all"
+    assert signed[0] == "us-east-1"
+    assert set(signed[1:]) == {"eu-west-1"}, "it is asked for once"
