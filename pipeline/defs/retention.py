@@ -14,8 +14,10 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from pipeline.contract import EXTRACTS
 from pipeline.defs.catalog import key_of, module_of
 from pipeline.defs.failures import fail_with_sentence
+from pipeline.defs.own_runs import LOCATION
 from pipeline.defs.resources import ClockResource, WarehouseResource
 from pipeline.defs.schedules import RETENTION
+from pipeline.defs.telling import COMMITTED
 from pipeline.settings import Environment
 from pipeline.warehouse import forgetting
 
@@ -23,6 +25,9 @@ JOB = "image_builders_retention"
 
 RUNS_AT_ONCE = 50
 """Old runs of Dagster's that one run removes."""
+
+RUNS_LOOKED_AT = 1000
+"""The oldest runs, among which those of this project are."""
 
 
 def build_retention(environment: Environment) -> dg.AssetsDefinition:
@@ -79,17 +84,19 @@ def retention_schedule(job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefiniti
 
 
 def prune_runs(instance: dg.DagsterInstance, keep_days: int, now: datetime) -> list[str]:
-    """Removes runs of Dagster's that ended longer ago, with their events and logs; returns their ids.
+    """Removes this project's runs that ended longer ago, with their events and logs; returns their ids. Others of the
+    same instance are nobody's to remove here.
 
     A few at a time: a backlog is worked off over several runs. What the storage keeps in files of its own goes too.
     """
     ended = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
     old = instance.get_run_records(
         dg.RunsFilter(statuses=list(ended), updated_before=now.astimezone(UTC) - timedelta(days=keep_days)),
-        limit=RUNS_AT_ONCE,
+        limit=RUNS_LOOKED_AT,
         ascending=True,
     )
     home = Path(instance.root_directory)
+    old = [record for record in old if _is_ours(record.dagster_run)][:RUNS_AT_ONCE]
     for record in old:
         run_id = record.dagster_run.run_id
         instance.delete_run(run_id)
@@ -98,3 +105,10 @@ def prune_runs(instance: dg.DagsterInstance, keep_days: int, now: datetime) -> l
         with suppress(FileNotFoundError):
             shutil.rmtree(home / "storage" / run_id)
     return [record.dagster_run.run_id for record in old]
+
+
+def _is_ours(run: dg.DagsterRun) -> bool:
+    """Whether a run is of one of this project's jobs, or of this code location's assets."""
+    origin = run.remote_job_origin
+    location = origin.repository_origin.code_location_origin.location_name if origin else None
+    return run.job_name.startswith("image_builder") or COMMITTED in run.tags or location == LOCATION

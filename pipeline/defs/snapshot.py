@@ -220,7 +220,12 @@ def _publish(environment: Environment) -> dg.OpDefinition:
             window = Window.of_key(environment.window_cadence, context.partition_key)
             published = home.publish(window, looked, clock.now, context.run_id)
         # From here on the snapshot is committed, and nothing that fails may say that it is not.
-        context.instance.add_run_tags(context.run_id, {SEEN: seen(looked), COMMITTED: published.snapshot_id})
+        try:
+            context.instance.add_run_tags(context.run_id, {SEEN: seen(looked), COMMITTED: published.snapshot_id})
+        except Exception as error:
+            context.log.warning(
+                f"The snapshot {published.snapshot_id} is committed; the run could not be tagged: {error}"
+            )
         if published.warnings:
             observe_remarks(context, list(published.warnings))
         for table in TABLES:

@@ -6,15 +6,18 @@ their full paths. Each table is atomic by itself only: Delta commits one table a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pipeline.contract import HIVE_KEY, PRICES, TABLES, Table
+from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES, Table
 from pipeline.errors import WarehouseError, missing_extra
+from pipeline.warehouse.contents import Contents
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.s3_storage import ObjectStorage
+from pipeline.warehouse.snapshot_ids import Name
 from pipeline.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -41,28 +44,37 @@ def export_delta(warehouse: Warehouse) -> list[Exported]:
     ConfigurationError where the package is not installed.
     """
     try:
-        from deltalake.exceptions import DeltaError
+        import deltalake  # noqa: F401
     except ImportError as error:
         raise missing_extra("The export", "delta", error) from error
-    holdings = warehouse.holdings()
-    if not holdings.commits:
-        raise warehouse.no_snapshot()
-    tables = [table for table in (*TABLES, PRICES) if _files(holdings, table)]
+    with warehouse.storage.lock():
+        holdings = warehouse.holdings()
+        if not holdings.commits:
+            raise warehouse.no_snapshot()
+        contents = Contents.of(warehouse.storage, holdings)
+        names = contents.counting(holdings.names(EXTRACTS))
+        return _write(warehouse, holdings, names)
+
+
+def _write(warehouse: Warehouse, holdings: Holdings, names: Sequence[Name]) -> list[Exported]:
+    from deltalake.exceptions import DeltaError
+
+    files = {t: holdings.prices if t is PRICES else holdings.files(t, names) for t in (*TABLES, PRICES)}
     try:
-        return [_export(warehouse, holdings, table) for table in tables]
+        return [_export(warehouse, holdings, table, paths) for table, paths in files.items() if paths]
     except (DeltaError, OSError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise WarehouseError(f"The Delta logs of {warehouse.location} cannot be written: {reason}.") from error
 
 
-def _export(warehouse: Warehouse, holdings: Holdings, table: Table) -> Exported:
+def _export(warehouse: Warehouse, holdings: Holdings, table: Table, paths: Sequence[str]) -> Exported:
     from deltalake import DeltaTable
     from deltalake.schema import Schema
     from deltalake.transaction import create_table_with_add_actions
 
     place = f"{warehouse.location}/{FOLDER}/{table.name}"
     options = _options(warehouse)
-    files = {f"{warehouse.location}/{path}": path for path in _files(holdings, table)}
+    files = {f"{warehouse.location}/{path}": path for path in paths}
     # All may be null: a column may be younger than a file.
     fields = [pa.field(f.name, f.type) for f in table.schema] + [pa.field(HIVE_KEY, pa.date32())]
     schema = Schema.from_arrow(pa.schema(fields))
@@ -96,10 +108,6 @@ def _export(warehouse: Warehouse, holdings: Holdings, table: Table) -> Exported:
     return Exported(table.name, place, log.version(), len(added), len(removed))
 
 
-def _files(holdings: Holdings, table: Table) -> list[str]:
-    return holdings.prices if table is PRICES else holdings.files(table)
-
-
 def _day(path: str) -> str:
     return path.rpartition(f"{HIVE_KEY}=")[2].partition("/")[0]
 
@@ -116,13 +124,18 @@ def _options(warehouse: Warehouse) -> dict[str, str]:
     if not isinstance(storage, ObjectStorage):
         return {}
     credentials: Any = storage.session.get_credentials().get_frozen_credentials()
+    # It follows no redirect to a bucket's region, and has AWS's endpoints by itself.
     endpoint = storage.client.meta.endpoint_url
+    is_aws = ".amazonaws.com" in endpoint
+    kms_key = storage.encryption.get("SSEKMSKeyId")
     told = {
         "AWS_ACCESS_KEY_ID": credentials.access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         "AWS_SESSION_TOKEN": credentials.token,
-        "AWS_REGION": storage.client.meta.region_name,
-        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": storage.region(),
+        "AWS_ENDPOINT_URL": None if is_aws else endpoint,
+        "aws_server_side_encryption": "aws:kms" if kms_key else None,
+        "aws_sse_kms_key_id": kms_key,
         "AWS_ALLOW_HTTP": "true" if endpoint.startswith("http://") else None,
         "AWS_CONDITIONAL_PUT": "etag",
     }

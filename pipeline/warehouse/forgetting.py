@@ -17,11 +17,12 @@ import pyarrow as pa
 from pipeline import sql_folder
 from pipeline.contract import EXTRACTS, TABLES
 from pipeline.errors import ConfigurationError
+from pipeline.warehouse.contents import Contents
 from pipeline.warehouse.holdings import Holdings
-from pipeline.warehouse.joining import Kept, join
+from pipeline.warehouse.joining import Join, Kept
 from pipeline.warehouse.raw_tables import bound_scan
 from pipeline.warehouse.scan import answer, committed_extracts, open_connection
-from pipeline.warehouse.snapshot_ids import Name, file_of, unjoined_id
+from pipeline.warehouse.snapshot_ids import Name, days_of, unjoined_id
 from pipeline.warehouse.storage import as_warehouse_error
 from pipeline.warehouse.upkeep import SETTLED, remove, write_checkpoint
 from pipeline.warehouse.warehouse import Warehouse
@@ -65,9 +66,10 @@ def forget(
         )
     with home.storage.lock() as lock, as_warehouse_error("written", home.location):
         holdings = home.holdings()
-        looks = _looks(home, holdings, before, accounts, regions)
+        contents = Contents.of(home.storage, holdings)
+        looks = _looks(home, holdings, contents, before, accounts, regions)
         gone = [look for look in looks if not look["is_kept"]]
-        removed, rewritten = _files(holdings, looks)
+        removed, rewritten = _files(holdings, contents, looks)
         days = sorted(look["snapshot_date"] for look in gone) or [None]
         told = Forgotten(
             len(gone),
@@ -77,16 +79,15 @@ def forget(
             sum(len(holdings.files(table, removed)) for table in TABLES),
             sum(len(holdings.files(table, sources)) for sources in rewritten.values() for table in TABLES),
         )
-        if dry_run or not (removed or rewritten):
+        if dry_run or not gone:
             return told
-        keys = [
-            (unjoined_id(look["snapshot_id"]), look["account_id"], look["region"]) for look in looks if look["is_kept"]
-        ]
-        kept = pa.table(dict(zip(("id", "account_id", "region"), map(list, zip(*keys, strict=True)), strict=True)))
+        kept = _kept([look for look in looks if look["is_kept"]])
         for joined, sources in rewritten.items():
             lock.require()
-            join(home, holdings, joined, sources, Kept(kept))
+            Join(home, holdings, joined, sources, contents.winners, Kept(kept)).write(lock)
+        # What others supersede goes with it: it would be the answer again.
         over = [*removed, *(name for sources in rewritten.values() for name in sources)]
+        over += [name for name in contents.superseded if name not in over]
         holdings = home.holdings()
         # The checkpoint must name what was written before what it supersedes is removed.
         write_checkpoint(home, holdings, over, settled, now)
@@ -96,16 +97,33 @@ def forget(
     return told
 
 
+def _kept(looks: list[Look]) -> pa.Table:
+    keys = [(unjoined_id(look["snapshot_id"]), look["account_id"], look["region"]) for look in looks]
+    columns = zip(*keys, strict=True) if keys else ((), (), ())
+    return pa.table(
+        {
+            name: pa.array(list(values), pa.string())
+            for name, values in zip(("id", "account_id", "region"), columns, strict=True)
+        }
+    )
+
+
 def _looks(
-    home: Warehouse, holdings: Holdings, before: date, accounts: Sequence[str], regions: Sequence[str]
+    home: Warehouse,
+    holdings: Holdings,
+    contents: Contents,
+    before: date,
+    accounts: Sequence[str],
+    regions: Sequence[str],
 ) -> list[Look]:
     query = (sql_folder() / "upkeep" / "kept.sql").read_text(encoding="utf-8")
     asked = {"before": before, "accounts": list(accounts), "regions": list(regions)}
+    counting = contents.counting(holdings.names(EXTRACTS))
 
     def ask() -> list[Look]:
         with open_connection(home) as connection:
             connection.execute("create schema raw")
-            connection.execute(f"create view raw.extracts as {bound_scan(EXTRACTS, home, holdings, holdings.commits)}")
+            connection.execute(f"create view raw.extracts as {bound_scan(EXTRACTS, home, holdings, counting)}")
             connection.execute(f"create view extracts as {committed_extracts()}")
             rows: list[Look] = connection.sql(query, params=asked).to_arrow_table().to_pylist()
         return rows
@@ -113,25 +131,35 @@ def _looks(
     return answer(home, ask)
 
 
-def _files(holdings: Holdings, looks: list[Look]) -> tuple[list[Name], dict[Name, list[Name]]]:
+def _files(holdings: Holdings, contents: Contents, looks: list[Look]) -> tuple[list[Name], dict[Name, list[Name]]]:
     """The files of which nothing is kept; and those of which some is, by the name of what is written in their place.
 
-    What is kept of snapshots in files of their own goes to the file of their day.
+    What is kept of snapshots in files of their own goes to the file of their day, with all others of that day.
     """
-    of_file: dict[Name, list[bool]] = {}
-    known = {file_of(name): name for name in holdings.commits}
+    of_id: dict[str, list[bool]] = {}
     for look in looks:
-        name = known[file_of(look["snapshot_id"])]
-        of_file.setdefault(name, []).append(look["is_kept"])
-    removed = [name for name in holdings.commits if name in of_file and not any(of_file[name])]
+        of_id.setdefault(look["snapshot_id"], []).append(look["is_kept"])
+    removed: list[Name] = []
     rewritten: dict[Name, list[Name]] = {}
-    for name, is_kept in of_file.items():
-        if all(is_kept) or not any(is_kept):
+    for name in contents.counting(holdings.names(EXTRACTS)):
+        is_kept = [kept for i in contents.ids[name] & contents.winners for kept in of_id.get(i, [])]
+        if all(is_kept) or name in {source for sources in rewritten.values() for source in sources}:
             continue
-        if name.span:
-            rewritten[Name(name.span, name.newest, name.revision + 1)] = [name]
-            continue
-        day = [n for n in holdings.commits if (n.span or "day") == "day" and n.day == name.day]
-        before = max((n.revision + 1 for n in day if n.span), default=0)
-        rewritten[Name("day", max(n.newest for n in day), before)] = [n for n in day if n not in removed]
-    return removed, rewritten
+        if not any(is_kept):
+            removed.append(name)
+        elif name.span:
+            rewritten[_revised(holdings, name.span, name)] = [name]
+        else:
+            day = [n for n in contents.counting(holdings.names(EXTRACTS)) if n.rank <= 1 and n.day == name.day]
+            rewritten[_revised(holdings, "day", day[-1])] = day
+    in_others = {source for sources in rewritten.values() for source in sources}
+    return [name for name in removed if name not in in_others], rewritten
+
+
+def _revised(holdings: Holdings, span: str, name: Name) -> Name:
+    """The name of what is left of a span: of a later revision than any file of it, committed or not."""
+    first = days_of(span, name.day)[0]
+    there = [
+        n for table in TABLES for n in holdings.names(table) if n.span == span and days_of(span, n.day)[0] == first
+    ]
+    return Name(span, name.newest, max((n.revision for n in there), default=0) + 1)

@@ -15,9 +15,13 @@ from pathlib import PurePosixPath
 from pipeline.contract import EXTRACTS, IMAGE_BUILDERS, PRICES, TABLES, Table
 from pipeline.errors import WarehouseError
 from pipeline.warehouse.snapshot_ids import Name, days_of, is_price_list, newest_of_each_window, path_of
+from pipeline.warehouse.storage import SCRATCH
 
 CHECKPOINTS = "_checkpoints"
 """The folder of summaries of old commits; see `upkeep`."""
+
+FOLDERS = (CHECKPOINTS, SCRATCH, *(table.name for table in (*TABLES, PRICES)))
+"""The folders of a warehouse's own files: what else lies there, or may not be looked at, means nothing."""
 
 _CHECKPOINT = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})-(?P<made>\d{8}T\d{12})")
 
@@ -112,13 +116,6 @@ class Holdings:
 def _last_day(path: str) -> date:
     name = Name.of(path)
     return days_of(name.span or "day", name.day)[1] if name else date.max
-
-
-def checkpoint_day(path: str) -> date:
-    """The last day of which a checkpoint has the commits."""
-    match = _CHECKPOINT.fullmatch(PurePosixPath(path).stem)
-    assert match
-    return date.fromisoformat(match["day"])
 
 
 def checkpoint_made(path: str) -> datetime:

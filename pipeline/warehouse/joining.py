@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -17,8 +17,8 @@ from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.publication import ROW_GROUP, columns_of
 from pipeline.warehouse.raw_tables import bound_scan
 from pipeline.warehouse.scan import answer, open_connection
-from pipeline.warehouse.snapshot_ids import Name, joined_id, newest_of_each_window, path_of, unjoined_id
-from pipeline.warehouse.storage import NewFile, UnknownOutcomeError
+from pipeline.warehouse.snapshot_ids import Name, joined_id, path_of, unjoined_id
+from pipeline.warehouse.storage import Held, NewFile, UnknownOutcomeError
 from pipeline.warehouse.warehouse import Warehouse
 
 JOINED_ROW_GROUP = 131_072
@@ -39,12 +39,8 @@ class Kept:
 
     def of(self, rows: pa.Table) -> pa.Table:
         """The rows that are kept."""
-        ids = _mapped(rows["snapshot_id"], unjoined_id)
-        keys = pc.binary_join_element_wise(
-            ids, rows["account_id"].combine_chunks(), rows["region"].combine_chunks(), "/"
-        )
-        known = pc.binary_join_element_wise(*(self.targets[n] for n in ("id", "account_id", "region")), "/")
-        return rows.filter(pc.is_in(keys, known.combine_chunks()))
+        keys = _keys(_mapped(rows["snapshot_id"], unjoined_id), rows["account_id"], rows["region"])
+        return rows.filter(pc.is_in(keys, _keys(*(self.targets[n] for n in ("id", "account_id", "region")))))
 
     def count(self, table: Table, rows: pa.Table) -> None:
         """Counts rows that are kept."""
@@ -61,111 +57,130 @@ class Kept:
         return looks.set_column(place, looks.schema.field(place), pa.array(told, pa.string()))
 
 
-def join(home: Warehouse, holdings: Holdings, joined: Name, sources: Sequence[Name], kept: Kept | None = None) -> None:
-    """Writes all snapshots of the sources to one file a table, the commit last; or of them what is `kept`.
+@dataclass(frozen=True)
+class Join:
+    """Snapshots of files on their way into one file: those that count, and of them what is `kept`, if that is given."""
 
-    Raises WarehouseError, and leaves nothing, where that fails, or where what was written does not hold the same.
-    """
-    written: list[NewFile] = []
-    try:
-        for table in (*DATA_TABLES, EXTRACTS):
-            if table is EXTRACTS:  # Proven before it counts.
-                for data in DATA_TABLES:
-                    _require_same(home, holdings, data, joined, sources, kept)
-            file = home.storage.create(path_of(table, joined), only_new=table is EXTRACTS)
-            written.append(file)
-            with pq.ParquetWriter(file.sink, table.schema, compression="zstd") as writer:
-                for rows in _joined_rows(home, holdings, table, joined, sources, kept):
-                    writer.write_table(rows)
-            file.commit()
-        _require_same(home, holdings, EXTRACTS, joined, sources, kept)
-    except UnknownOutcomeError:
-        raise
-    except BaseException:
-        for file in reversed(written):  # The commit first.
-            file.discard()
-        raise
+    home: Warehouse
+    holdings: Holdings
+    joined: Name
+    sources: Sequence[Name]
+    ids: Collection[str]
+    """The ids of the snapshots that count, in the sources or elsewhere."""
+    kept: Kept | None = None
+
+    def write(self, lock: Held) -> None:
+        """Writes one file a table, the commit last.
+
+        Raises WarehouseError, and leaves nothing, where that fails, or where what was written does not hold the same.
+        """
+        if self.joined in self.holdings.names(EXTRACTS):
+            raise WarehouseError(f"The warehouse {self.home.location} has {self.joined} already; nothing was changed.")
+        written: list[NewFile] = []
+        try:
+            for table in DATA_TABLES:
+                self._write(table, written).commit()
+            for table in DATA_TABLES:  # Proven before it counts.
+                self._require_same(table)
+            commit = self._write(EXTRACTS, written)
+            lock.require()
+            commit.commit()
+            self._require_same(EXTRACTS)
+            self._require_there()
+        except UnknownOutcomeError:
+            raise
+        except BaseException:
+            for file in reversed(written):  # The commit first.
+                file.discard()
+            raise
+
+    def _write(self, table: Table, written: list[NewFile]) -> NewFile:
+        file = self.home.storage.create(path_of(table, self.joined), only_new=table is EXTRACTS)
+        written.append(file)
+        with pq.ParquetWriter(file.sink, table.schema, compression="zstd") as writer:
+            for rows in self._rows(table):
+                writer.write_table(rows)
+        return file
+
+    def _require_there(self) -> None:
+        """Raises WarehouseError where another writer took the files for a dead run's before they were committed."""
+        if not {path_of(table, self.joined) for table in TABLES} <= set(self.home.holdings().paths):
+            raise WarehouseError(
+                f"Files of {self.joined} in the warehouse {self.home.location} were removed while it was written; it "
+                "was taken back."
+            )
+
+    def _require_same(self, table: Table) -> None:
+        if number := self.differences(table):
+            raise WarehouseError(
+                f"{path_of(table, self.joined)} in the warehouse {self.home.location} was written and does not hold "
+                f"what was joined: {counted(number, 'snapshot differs', 'snapshots differ')}. It was taken back, and "
+                "nothing was removed."
+            )
+
+    def differences(self, table: Table) -> int:
+        """How many snapshots of the sources are not in the joined file with the same rows; both are read from the
+        place.
+        """
+        left_out = ("snapshot_id", "table_rows") if self.kept else ("snapshot_id",)
+        columns = ", ".join(column.name for column in table.columns if column.name not in left_out)
+        after = Holdings(self.home.location, {path_of(table, self.joined): 0})
+
+        def told(rows: str) -> str:
+            return (
+                f"select {_ID} as id, count(*) as n, sum(hash({columns})) as total, "
+                f"bit_xor(hash({columns})) as mixed from ({rows}) group by all"
+            )
+
+        def ask() -> int:
+            before = bound_scan(table, self.home, self.holdings, self.sources)
+            now = bound_scan(table, self.home, after, [self.joined])
+            with open_connection(self.home) as connection:
+                connection.register("ids", pa.table({"snapshot_id": pa.array(sorted(self.ids), pa.string())}))
+                before = f"select b.* from ({before}) b semi join ids using (snapshot_id)"
+                if self.kept:
+                    connection.register("kept", self.kept.targets)
+                    before = (
+                        f"select b.* from ({before}) b semi join kept k "
+                        f"on k.id = {_ID} and k.account_id = b.account_id and k.region = b.region"
+                    )
+                query = f"select count(*) from (({told(before)}) except ({told(now)}))"
+                ((number,),) = connection.sql(query).fetchall()
+            return int(number)
+
+        return answer(self.home, ask)
+
+    def _rows(self, table: Table) -> Iterator[pa.Table]:
+        """The rows, about `JOINED_ROW_GROUP` at a time, sorted by image builder within each row group: that takes a
+        third of the space, and is the order in which the views of history read.
+        """
+        ids = pa.array(sorted(self.ids), pa.string())
+        pending: list[pa.Table] = []
+        for name in self.sources:
+            for path in self.holdings.files(table, [name]):  # None where the contract had no such table then.
+                with self.home.storage.open(path) as source:
+                    for batch in pq.ParquetFile(source).iter_batches(ROW_GROUP):
+                        rows = pa.table(batch)
+                        pending.append(self._renamed(table, rows.filter(pc.is_in(rows["snapshot_id"], ids))))
+                        if sum(part.num_rows for part in pending) >= JOINED_ROW_GROUP:
+                            yield _by_builder(table, pending)
+                            pending = []
+        if pending:
+            yield _by_builder(table, pending)
+
+    def _renamed(self, table: Table, rows: pa.Table) -> pa.Table:
+        """Rows as those of the joined file."""
+        if self.kept:
+            rows = self.kept.of(rows)
+            if table is not EXTRACTS:
+                self.kept.count(table, rows)
+        rows = columns_of(table, rows, _mapped(rows["snapshot_id"], lambda i: joined_id(i, self.joined)))
+        return self.kept.with_counts(rows) if self.kept and table is EXTRACTS else rows
 
 
-def holds(home: Warehouse, holdings: Holdings, joined: Name, sources: Sequence[Name]) -> bool:
-    """Whether a joined file of every table holds the rows of the sources."""
-    return all(_differences(home, holdings, table, joined, sources, None) == 0 for table in TABLES)
-
-
-def _require_same(
-    home: Warehouse, holdings: Holdings, table: Table, joined: Name, sources: Sequence[Name], kept: Kept | None
-) -> None:
-    if number := _differences(home, holdings, table, joined, sources, kept):
-        raise WarehouseError(
-            f"{path_of(table, joined)} in the warehouse {home.location} was written and does not hold what was joined: "
-            f"{counted(number, 'snapshot differs', 'snapshots differ')}. It was taken back, and nothing was removed."
-        )
-
-
-def _differences(
-    home: Warehouse, holdings: Holdings, table: Table, joined: Name, sources: Sequence[Name], kept: Kept | None
-) -> int:
-    """How many snapshots of the sources are not in the joined file with the same rows; both are read from the place."""
-    left_out = ("snapshot_id", "table_rows") if kept else ("snapshot_id",)
-    columns = ", ".join(column.name for column in table.columns if column.name not in left_out)
-    after = Holdings(home.location, {path_of(table, joined): 0})
-
-    def told(rows: str) -> str:
-        return (
-            f"select {_ID} as id, count(*) as n, sum(hash({columns})) as total, bit_xor(hash({columns})) as mixed "
-            f"from ({rows}) group by all"
-        )
-
-    def ask() -> int:
-        before = bound_scan(table, home, holdings, sources)
-        now = bound_scan(table, home, after, [joined])
-        with open_connection(home) as connection:
-            if kept:
-                connection.register("kept", kept.targets)
-                before = (
-                    f"select b.* from ({before}) b semi join kept k on k.id = {_ID} and k.account_id = b.account_id "
-                )
-                before += "and k.region = b.region"
-            query = f"select count(*) from (({told(before)}) except ({told(now)}))"
-            ((number,),) = connection.sql(query).fetchall()
-        return int(number)
-
-    return answer(home, ask)
-
-
-def _joined_rows(
-    home: Warehouse, holdings: Holdings, table: Table, joined: Name, sources: Sequence[Name], kept: Kept | None
-) -> Iterator[pa.Table]:
-    """The rows of the sources, about `JOINED_ROW_GROUP` at a time, sorted by image builder within each row group:
-    that takes a third of the space, and is the order in which the views of history read.
-
-    Of a window with several snapshots only the newest is joined.
-    """
-    newest = set(newest_of_each_window(name.newest for name in sources if not name.span))
-    pending: list[pa.Table] = []
-    for name in sources:
-        if not name.span and name.newest not in newest:
-            continue
-        for path in holdings.files(table, [name]):  # None where the contract had no such table then.
-            with home.storage.open(path) as source:
-                for batch in pq.ParquetFile(source).iter_batches(ROW_GROUP):
-                    rows = _renamed(table, pa.table(batch), joined, kept)
-                    pending.append(rows)
-                    if sum(part.num_rows for part in pending) >= JOINED_ROW_GROUP:
-                        yield _by_builder(table, pending)
-                        pending = []
-    if pending:
-        yield _by_builder(table, pending)
-
-
-def _renamed(table: Table, rows: pa.Table, joined: Name, kept: Kept | None) -> pa.Table:
-    """Rows as those of the joined file."""
-    if kept:
-        rows = kept.of(rows)
-        if table is not EXTRACTS:
-            kept.count(table, rows)
-    rows = columns_of(table, rows, _mapped(rows["snapshot_id"], lambda i: joined_id(i, joined)))
-    return kept.with_counts(rows) if kept and table is EXTRACTS else rows
+def _keys(*columns: pa.ChunkedArray | pa.Array) -> pa.Array:
+    whole = (c.combine_chunks() if isinstance(c, pa.ChunkedArray) else c for c in columns)
+    return pc.binary_join_element_wise(*whole, "/")
 
 
 def _mapped(ids: pa.ChunkedArray, name: Callable[[str], str]) -> pa.Array:

@@ -6,7 +6,7 @@ import builtins
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -94,6 +94,9 @@ class LocalStorage:
     def list(self, folder: str = "") -> builtins.list[str]:
         return sorted(self.sizes(folder))
 
+    def sizes_of(self, folders: Sequence[str]) -> dict[str, int]:
+        return {path: size for folder in folders for path, size in self.sizes(folder).items()}
+
     def open(self, path: str) -> pa.NativeFile:
         with as_warehouse_error("read", self.location):
             try:
@@ -158,7 +161,6 @@ class LocalStorage:
         """It makes no file: where there is no room, a run still tells what it could not keep."""
         with self.lock():
             self.remove_dead()
-            self.list()
 
 
 def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:

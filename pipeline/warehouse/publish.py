@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from pathlib import PurePosixPath
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.contract import DATA_TABLES, EXTRACTS
+from pipeline.errors import ClosedWindowError, WarehouseError
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.merge import Merge, Row
 from pipeline.warehouse.publication import Publication, Published
-from pipeline.warehouse.snapshot_ids import new_id, newest_of_each_window, path_of
-from pipeline.warehouse.storage import SCRATCH, Held, Storage, as_warehouse_error
+from pipeline.warehouse.snapshot_ids import days_of, new_id, newest_of_each_window, path_of, window_of
+from pipeline.warehouse.storage import SCRATCH, Held, LostLockError, Storage, as_warehouse_error
 from pipeline.windows import Window
 
 STALE_AFTER = 24 * 3600.0
@@ -51,30 +53,84 @@ def publish(
     commit to the window at the same time. Whoever is the second to commit finds the other's snapshot, of which its own
     knows nothing, and publishes once more on top of it.
     """
-    streams = [e.stream for e in extracted]
-    looks = [row for e in extracted for row in e.rows]
-    own: set[str] = set()
-    with storage.lock() as lock, as_warehouse_error("written", storage.location):
-        storage.remove_dead()
-        holdings = holdings_now()
-        for _ in range(_ATTEMPTS):
-            of_window = holdings.of_window(window.id)
-            earlier = max(set(of_window) - own, default=None)
-            merge = Merge.of(looks, _rows_of(storage, earlier))
-            snapshot_id = new_id(window, now(), max(of_window, default=None))
-            published = Publication(storage, window, snapshot_id, earlier, merge, holdings).write(streams, lock)
-            own.add(snapshot_id)
-            try:
-                holdings = Holdings(storage.location, storage.sizes())
-                is_whole = set(published.paths.values()) <= set(holdings.paths)
-                if is_whole and set(holdings.of_window(window.id)) <= {*of_window, *own}:
-                    clean(storage, holdings, lock, streams, run_id, grace)
+    attempt = _Attempt(storage, holdings_now, window, extracted, now, run_id, grace)
+    for number in range(_ATTEMPTS):
+        try:
+            with storage.lock() as lock, as_warehouse_error("written", storage.location):
+                storage.remove_dead()
+                if published := attempt.publish(lock):
                     return published
-                if not is_whole:  # Another writer took its files for a dead run's.
-                    storage.remove(published.paths[EXTRACTS.name])
-            except BaseException as error:  # An interrupt too: what was committed is told as committed.
-                return replace(published, warnings=(_left_to_do(snapshot_id, error),))
-    return published
+        except LostLockError:
+            if number + 1 == _ATTEMPTS:
+                raise
+        except WarehouseError as error:
+            if attempt.committed is None:
+                raise
+            return replace(attempt.committed, warnings=(_left_to_do(attempt.committed.snapshot_id, error),))
+    raise WarehouseError(
+        f"The warehouse {storage.location} was written by another run each time that this one had committed: run it "
+        "again."
+    )
+
+
+@dataclass
+class _Attempt:
+    """A publication that may have to be made more than once: its looks, and the snapshots that it has committed."""
+
+    storage: Storage
+    holdings_now: Callable[[], Holdings]
+    window: Window
+    extracted: Sequence[Extracted]
+    now: Callable[[], datetime]
+    run_id: str | None
+    grace: float
+    own: set[str] = field(default_factory=set)
+    committed: Published | None = None
+    """What it has committed, as far as it is whole."""
+
+    def publish(self, lock: Held) -> Published | None:
+        """Commits a snapshot; None where another writer has committed to the window without knowing of it."""
+        streams = [e.stream for e in self.extracted]
+        holdings = self.holdings_now()
+        _require_not_joined(self.storage, holdings, self.window)
+        of_window = holdings.of_window(self.window.id)
+        earlier = max(set(of_window) - self.own, default=None)
+        merge = Merge.of([row for e in self.extracted for row in e.rows], _rows_of(self.storage, earlier))
+        snapshot_id = new_id(self.window, self.now(), max(of_window, default=None))
+        publication = Publication(self.storage, self.window, snapshot_id, earlier, merge, holdings)
+        published = publication.write(streams, lock)
+        self.own.add(snapshot_id)
+        self.committed = published
+        try:
+            holdings = self.holdings_now()
+            if not set(published.paths.values()) <= set(holdings.paths):
+                # Another writer took its files for a dead run's.
+                self.committed = None
+                self.storage.remove(published.paths[EXTRACTS.name])
+                return None
+            if not set(holdings.of_window(self.window.id)) <= {*of_window, *self.own}:
+                return None
+            clean(self.storage, holdings, lock, streams, self.run_id, self.grace)
+        except BaseException as error:  # An interrupt too: what was committed is told as committed.
+            if self.committed is None:
+                raise
+            return replace(published, warnings=(_left_to_do(snapshot_id, error),))
+        return published
+
+
+def _require_not_joined(storage: Storage, holdings: Holdings, window: Window) -> None:
+    """Raises ClosedWindowError where the window's snapshot was joined with others: nothing is added to it any more."""
+    day = window.start.date()
+    for name in holdings.names(EXTRACTS):
+        first, last = days_of(name.span, name.day) if name.span else (date.max, date.min)
+        if first <= day <= last:
+            with storage.open(path_of(EXTRACTS, name)) as source:
+                ids = pc.unique(pq.read_table(source, columns=["snapshot_id"])["snapshot_id"]).to_pylist()
+            if any(window_of(snapshot_id) == window.id for snapshot_id in ids):
+                raise ClosedWindowError(
+                    f"Window {window.key} is over, and its snapshot was joined with others of its time: "
+                    "nothing can be added to it."
+                )
 
 
 def _rows_of(storage: Storage, snapshot_id: str | None) -> list[Row]:

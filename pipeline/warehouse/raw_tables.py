@@ -6,17 +6,19 @@ Every query gives the contract's types, whatever the files or their paths would 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import sql_folder
-from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, PRICES, TABLES, Table
+from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES, Table
 from pipeline.errors import WarehouseError
-from pipeline.warehouse.holdings import CHECKPOINTS, Holdings, checkpoint_day
+from pipeline.warehouse.holdings import Holdings, checkpoint_made
 from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.scan import (
     RAW_TABLES,
@@ -28,8 +30,12 @@ from pipeline.warehouse.scan import (
     quoted,
     typed,
 )
-from pipeline.warehouse.snapshot_ids import FILE_PATTERN, PRICES_PATTERN, Name, date_sql, days_of, span_of, unjoined_id
+from pipeline.warehouse.snapshot_ids import FILE_PATTERN, PRICES_PATTERN, Name, date_sql, file_of
+from pipeline.warehouse.storage import FileGoneError
 from pipeline.warehouse.warehouse import Warehouse
+
+COVERS = b"covers"
+"""The key in a checkpoint's metadata with the names of the files whose commits it has."""
 
 
 def bound_scans(warehouse: Warehouse, holdings: Holdings, names: set[str] | None = None) -> dict[str, str]:
@@ -62,8 +68,7 @@ def lasting_scans(warehouse: Warehouse, holdings: Holdings, database: Path | Non
     """
     guard = f" where {_of_this_place(warehouse, database)}" if database else ""
     scans = {table.name: f"{_lasting(table, warehouse, holdings)}{guard}" for table in RAW_TABLES}
-    scans[RECENT[EXTRACTS.name]] = _lasting_recent(warehouse, holdings)
-    return scans | {RECENT[table.name]: f"select * from raw.{table.name}" for table in DATA_TABLES}
+    return scans | {recent: f"select * from raw.{name}" for name, recent in RECENT.items()}
 
 
 def bound_scan(table: Table, warehouse: Warehouse, holdings: Holdings, names: Iterable[Name]) -> str:
@@ -91,23 +96,47 @@ def _bound_prices(warehouse: Warehouse, holdings: Holdings) -> str:
     return _read(PRICES, warehouse, paths, ends, is_one_day=True)
 
 
-def _bound_recent(warehouse: Warehouse, holdings: Holdings) -> str:
-    """The newest checkpoint that can be read and the commits of the days after it; all commits where there is none."""
-    for path in reversed(holdings.checkpoints):
+@dataclass(frozen=True)
+class Checkpoint:
+    """A summary of old commits: its path and columns, and the names of the files whose commits it has."""
+
+    path: str
+    columns: frozenset[str]
+    covers: frozenset[Name]
+
+
+def newest_checkpoint(warehouse: Warehouse, holdings: Holdings) -> Checkpoint | None:
+    """The newest summary of commits that all are there still: what it says of one that is gone is not so any more.
+
+    None where there is none. Raises WarehouseError where one cannot be read; of one that is no Parquet file nothing is
+    lost.
+    """
+    commits = set(holdings.commits)
+    for path in sorted(holdings.checkpoints, key=checkpoint_made, reverse=True):
         try:
-            columns = _column_names(warehouse, path)
-        except WarehouseError:
-            continue  # It can be done without.
-        day = checkpoint_day(path)
-        rows = ", ".join(typed(c, columns) for c in EXTRACTS.columns)
-        file = quoted(_literal(warehouse, path))
-        later = [name for name in holdings.commits if days_of(name.span or "day", name.day)[1] > day]
-        since = bound_scan(EXTRACTS, warehouse, holdings, later)
-        return (
-            f"select {rows}, {HIVE_KEY}::DATE as {HIVE_KEY} from read_parquet({file}, hive_partitioning = false)\n"
-            f"union all\nselect * from ({since}) where {HIVE_KEY} > '{day}'::DATE"
-        )
-    return bound_scan(EXTRACTS, warehouse, holdings, holdings.commits)
+            with warehouse.storage.open(path) as source:
+                schema = pq.read_schema(source)
+        except pa.ArrowInvalid:
+            continue
+        told = json.loads((schema.metadata or {}).get(COVERS, b"[]"))
+        covers = {Name.of(f"{name}.parquet") for name in told}
+        if covers and covers <= commits:
+            return Checkpoint(path, frozenset(schema.names), frozenset(commits & covers))
+    return None
+
+
+def _bound_recent(warehouse: Warehouse, holdings: Holdings) -> str:
+    """The newest checkpoint and the commits that it does not cover; all commits where there is none."""
+    found = newest_checkpoint(warehouse, holdings)
+    if found is None:
+        return bound_scan(EXTRACTS, warehouse, holdings, holdings.commits)
+    rows = ", ".join(typed(c, found.columns) for c in EXTRACTS.columns)
+    file = quoted(_literal(warehouse, found.path))
+    since = bound_scan(EXTRACTS, warehouse, holdings, [n for n in holdings.commits if n not in found.covers])
+    return (
+        f"select {rows}, {HIVE_KEY}::DATE as {HIVE_KEY} from read_parquet({file}, hive_partitioning = false)\n"
+        f"union all\n{since}"
+    )
 
 
 def _needed(warehouse: Warehouse, holdings: Holdings, commits: str) -> list[Name]:
@@ -119,14 +148,13 @@ def _needed(warehouse: Warehouse, holdings: Holdings, commits: str) -> list[Name
             connection.execute(f"create temp view recent as {commits}")
             return [row[0] for row in connection.sql(query).fetchall()]
 
-    spans = {(span_of(i), unjoined_id(i)) for i in answer(warehouse, ask)}
-    own = {newest for span, newest in spans if span is None}
-    days = {(span, days_of(span, Name(None, i).day)) for span, i in spans if span}
-    return [
-        name
-        for name in holdings.commits
-        if (name.newest in own if name.span is None else (name.span, days_of(name.span, name.day)) in days)
-    ]
+    files = {file_of(snapshot_id) for snapshot_id in answer(warehouse, ask)}
+    known = {file_of(name): name for name in holdings.commits}
+    if gone := files - set(known):
+        raise FileGoneError(
+            f"The warehouse {warehouse.location} cannot be read: the file of {min(gone)[0]} is not there any more."
+        )
+    return [name for place, name in known.items() if place in files]
 
 
 def _lasting(table: Table, warehouse: Warehouse, holdings: Holdings) -> str:
@@ -137,23 +165,6 @@ def _lasting(table: Table, warehouse: Warehouse, holdings: Holdings) -> str:
     pattern = f"{table.name}/{HIVE_KEY}=*/{PRICES_PATTERN if table is PRICES else FILE_PATTERN}"
     # Snapshots that are joined later lie in folders of another day.
     return _read(table, warehouse, [pattern], ends, is_one_day=table is PRICES)
-
-
-def _lasting_recent(warehouse: Warehouse, holdings: Holdings) -> str:
-    """The same as `_bound_recent`, whichever checkpoint is the newest when it is asked."""
-    if not holdings.checkpoints:
-        return f"select * from raw.{EXTRACTS.name}"
-    existing = _column_names(warehouse, holdings.checkpoints[-1])
-    columns = ", ".join(typed(c, existing) for c in EXTRACTS.columns)
-    pattern = quoted(f"{_escaped(warehouse.location)}/{CHECKPOINTS}/[0-9]*-[0-9]*T*[0-9].parquet")
-    # The checkpoints are listed once: the newest one's rows and the day that it reaches to must be of the same file.
-    return (
-        f"with checkpoint as (select {columns}, {HIVE_KEY}::DATE as {HIVE_KEY}, filename, max(filename) over () as "
-        f"newest from read_parquet({pattern}, union_by_name = true, filename = true, hive_partitioning = false)) "
-        f"select {', '.join(c.name for c in EXTRACTS.columns)}, {HIVE_KEY} from checkpoint where filename = newest "
-        f"union all select * from raw.{EXTRACTS.name} where {HIVE_KEY} > (select max(regexp_extract(newest, "
-        "'([0-9]{4}-[0-9]{2}-[0-9]{2})-[0-9T]+.parquet$', 1)::DATE) from checkpoint)"
-    )
 
 
 def _read(table: Table, warehouse: Warehouse, paths: list[str], ends: list[frozenset[str]], is_one_day: bool) -> str:

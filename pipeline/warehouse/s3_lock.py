@@ -24,10 +24,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.errors import WarehouseError
 from pipeline.warehouse.s3_errors import as_sentence, code_of, is_not_there, is_refused_condition
-from pipeline.warehouse.storage import cannot_wait
+from pipeline.warehouse.storage import LostLockError, cannot_wait
 
 LEASE = 30.0
 """Seconds that a lock lasts without being renewed."""
+
+_NO_TOKEN = f'"{"0" * 32}"'
+"""An ETag that no object has."""
 
 POLL = 0.5
 """Seconds between two looks at a lock that another process holds."""
@@ -57,16 +60,17 @@ class LeasedLock:
     def require_conditions(self, lease: Lease) -> None:
         """Raises WarehouseError where the store puts an object although its condition does not hold."""
         lease.require()
-        try:
-            lease.token = self.put(lease.holder, {"IfNoneMatch": "*"})
-        except ClientError as error:
-            if not is_refused_condition(error):
-                raise
-            return
-        raise WarehouseError(
-            f"The store of the warehouse {self.location} does not heed conditional puts (If-None-Match), so that two "
-            "runs could not be kept apart: use a store that does, or a folder."
-        )
+        for name, condition in (("If-None-Match", {"IfNoneMatch": "*"}), ("If-Match", {"IfMatch": _NO_TOKEN})):
+            try:
+                lease.token = self.put(lease.holder, condition)
+            except ClientError as error:
+                if not is_refused_condition(error):
+                    raise
+                continue
+            raise WarehouseError(
+                f"The store of the warehouse {self.location} does not heed conditional puts ({name}), so that two "
+                "runs could not be kept apart: use a store that does, or a folder."
+            )
 
     def put(self, holder: str, condition: dict[str, str]) -> str:
         """Puts the object as held by somebody, by nobody if `holder` is empty; returns its ETag."""
@@ -127,7 +131,7 @@ class Lease:
     def __init__(self, lock: LeasedLock, taken: tuple[str, str]) -> None:
         self._lock = lock
         self.holder, self.token = taken
-        self._renewed = time.monotonic()
+        self._renewed = _now()
         self._is_lost = False
         self._busy = threading.Lock()
         self._ended = threading.Event()
@@ -135,14 +139,14 @@ class Lease:
         self._thread.start()
 
     def require(self) -> None:
-        """Raises WarehouseError where it was lost: the store was out of reach for too long, or another broke it."""
+        """Raises LostLockError where it was lost: the store was out of reach for too long, or another broke it."""
         with self._busy:
-            is_old = time.monotonic() - self._renewed > LEASE / 2
+            is_old = _now() - self._renewed > LEASE / 2
             if is_old and not self._is_lost:
                 with as_sentence("written", self._lock.location, self._lock.bucket):
                     self._put()
             if self._is_lost:
-                raise WarehouseError(
+                raise LostLockError(
                     f"The lock of the warehouse {self._lock.location} was lost while it was held, because the store "
                     "could not be reached in time or this process stood still; run this again."
                 )
@@ -161,7 +165,7 @@ class Lease:
                     self._put()
 
     def _put(self) -> None:
-        asked = time.monotonic()
+        asked = _now()
         try:
             self.token = self._lock.put(self.holder, {"IfMatch": self.token})
         except ClientError as error:
@@ -173,6 +177,11 @@ class Lease:
                 return
             self.token = seen["ETag"]  # It was put, and the reply was lost.
         self._renewed = asked
+
+
+def _now() -> float:
+    """Seconds that go on while a machine sleeps, where there is such a clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _is_over(seen: dict[str, Any]) -> bool:

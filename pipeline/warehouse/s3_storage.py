@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -15,13 +16,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.aws import sessions
 from pipeline.errors import ConfigurationError, WarehouseError
-from pipeline.warehouse.s3_errors import as_sentence, is_not_there, is_refused_condition
+from pipeline.warehouse.s3_errors import as_sentence, code_of, is_not_there, is_refused_condition
 from pipeline.warehouse.s3_lock import LeasedLock
 from pipeline.warehouse.s3_reads import FilesForDuckDB, Object, Reader
 from pipeline.warehouse.storage import PATIENCE, UnknownOutcomeError
 
 IN_PARTS_FROM = 64 * 2**20
 """Bytes from which on a file is uploaded in parts. What is smaller is put in one request and leaves nothing behind."""
+
+ATTEMPTS = 4
+"""How often a commit is put that another put of the same key is in the way of."""
 
 _MOST_AT_ONCE = 1000
 """Keys that one DeleteObjects takes."""
@@ -59,7 +63,7 @@ class ObjectStorage:
         """
         self.bucket, self._prefix = _bucket_and_prefix(uri)
         self._uri = f"s3://{self.bucket}/{self._prefix}".rstrip("/")
-        self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
+        self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
         self.session = session = sessions.new_session()
         if session.get_credentials() is None:
             raise ConfigurationError("AWS credentials are missing, and the warehouse is on S3: set AWS_PROFILE.")
@@ -68,7 +72,7 @@ class ObjectStorage:
         self.reader = Reader(self.client, self.bucket, self._uri)
         self.files = FilesForDuckDB(self.reader, self.bucket)
         self._lock = LeasedLock(
-            self.client, self.bucket, self._key(".lock"), self._uri, patience, encryption=self._encryption
+            self.client, self.bucket, self._key(".lock"), self._uri, patience, encryption=self.encryption
         )
 
     @property
@@ -82,11 +86,28 @@ class ObjectStorage:
         return sorted(self.sizes(folder))
 
     def sizes(self, folder: str = "") -> dict[str, int]:
-        prefix = self._key(f"{folder}/" if folder else "")
+        return self._list(self._key(f"{folder}/" if folder else ""))
+
+    def sizes_of(self, folders: Sequence[str]) -> dict[str, int]:
+        """By few requests: those that begin with _ each by itself, the others as a stretch of the alphabet."""
+        single = [folder for folder in folders if folder.startswith("_")]
+        others = sorted(folder for folder in folders if folder not in single)
+        found = {path: size for folder in single for path, size in self.sizes(folder).items()}
+        if others:
+            # The character after the slash ends a folder.
+            stretch = self._list(self._key(""), self._key(f"{others[0]}/"), self._key(f"{others[-1]}0"))
+            found |= {path: size for path, size in stretch.items() if path.partition("/")[0] in others}
+        return found
+
+    def _list(self, prefix: str, after: str = "", until: str | None = None) -> dict[str, int]:
         found: dict[str, int] = {}
+        asked = {"StartAfter": after} if after else {}
         with as_sentence("read", self.location, self.bucket):
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, **asked)
+            for page in pages:
                 for item in page.get("Contents", ()):
+                    if until is not None and item["Key"] >= until:
+                        return found
                     self.reader.knows(item["Key"], item["ETag"], item["Size"])
                     if not item["Key"].endswith("/"):
                         found[item["Key"].removeprefix(self._key(""))] = item["Size"]
@@ -107,14 +128,23 @@ class ObjectStorage:
             if size >= IN_PARTS_FROM and not only_new:
                 # What was begun is aborted by boto3 when it fails, and when it is interrupted.
                 config = TransferConfig(multipart_threshold=IN_PARTS_FROM, use_threads=False)
-                self.client.upload_fileobj(file, self.bucket, key, ExtraArgs=dict(self._encryption), Config=config)
+                self.client.upload_fileobj(file, self.bucket, key, ExtraArgs=dict(self.encryption), Config=config)
                 return
             condition = {"IfNoneMatch": "*"} if only_new else {}
-            try:
-                self.client.put_object(Bucket=self.bucket, Key=key, Body=file, **condition, **self._encryption)
-            except (ClientError, BotoCoreError) as error:
-                if not (only_new and self._arrived(error, key, file)):
-                    raise
+            for attempt in range(ATTEMPTS):
+                file.seek(0)
+                try:
+                    self.client.put_object(Bucket=self.bucket, Key=key, Body=file, **condition, **self.encryption)
+                except (ClientError, BotoCoreError) as error:
+                    if only_new and self._arrived(error, key, file):
+                        return
+                    # Another put of the key is under way, its own perhaps, whose reply was lost.
+                    is_busy = isinstance(error, ClientError) and code_of(error) in ("ConditionalRequestConflict", "409")
+                    if not (only_new and is_busy) or attempt + 1 == ATTEMPTS:
+                        raise
+                    time.sleep(attempt)
+                else:
+                    return
 
     def _arrived(self, error: Exception, key: str, file: IO[bytes]) -> bool:
         """Whether the object is there nevertheless: it was put, the reply was lost, and so it was put once more."""
@@ -162,6 +192,12 @@ class ObjectStorage:
         self.list("extracts")
         with self._lock.held() as lease, as_sentence("written", self.location, self.bucket):
             self._lock.require_conditions(lease)
+
+    def region(self) -> str:
+        """The bucket's region. Raises WarehouseError."""
+        with as_sentence("read", self.location, self.bucket):
+            told = self.client.head_bucket(Bucket=self.bucket).get("BucketRegion")
+        return str(told or self.client.meta.region_name)
 
     def unfinished_uploads_end_after(self) -> int | None:
         """Days after which the bucket's lifecycle rules abort an upload that nobody finished; None where none does.

@@ -29,8 +29,8 @@ _FEW_DAYS = 7
 _MOMENT = "%Y%m%dT%H%M%S%f"
 _ID = r"\d{8}T\d{4}P\d+H-(\d{8}T\d{12})-[0-9a-f]{4}"
 _SNAPSHOT_ID = re.compile(_ID)
-_NAME = re.compile(rf"(?:(?P<span>{'|'.join(SPANS)})(?P<revision>\d{{2}})?-)?(?P<id>{_ID})")
-_JOINED = re.compile(rf"{_ID}-(?P<span>{'|'.join(SPANS)})(?P<revision>\d{{2}})?")
+_NAME = re.compile(rf"(?:(?P<span>{'|'.join(SPANS)})(?P<revision>\d{{4}})?-)?(?P<id>{_ID})")
+_JOINED = re.compile(rf"{_ID}-(?P<span>{'|'.join(SPANS)})(?P<revision>\d{{4}})?")
 _PRICE_LIST = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}\.parquet")
 
 FILE_PATTERN = "[dmy0-9]*-[0-9]*T*-[0-9a-f][0-9a-f][0-9a-f][0-9a-f].parquet"
@@ -63,7 +63,7 @@ class Name:
     @property
     def suffix(self) -> str:
         """What the ids of its snapshots end with, behind a hyphen; nothing for a file of one snapshot."""
-        return f"{self.span or ''}{f'{self.revision:02d}' if self.revision else ''}"
+        return f"{self.span or ''}{f'{self.revision:04d}' if self.revision else ''}"
 
     @property
     def day(self) -> date:
@@ -92,12 +92,6 @@ def days_of(span: str, day: date) -> tuple[date, date]:
 def joined_id(snapshot_id: str, name: Name) -> str:
     """The id of a snapshot that is joined with others in a file."""
     return f"{unjoined_id(snapshot_id)}-{name.suffix}"
-
-
-def span_of(snapshot_id: str) -> str | None:
-    """The span that a snapshot is joined in; None where it is in none."""
-    match = _JOINED.fullmatch(snapshot_id)
-    return match["span"] if match else None
 
 
 def file_of(told: str | Name) -> tuple[str, ...]:

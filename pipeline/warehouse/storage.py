@@ -6,7 +6,7 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
@@ -32,6 +32,10 @@ class UnknownOutcomeError(WarehouseError):
     """Nobody can tell whether a file was committed: the place was out of reach before it answered."""
 
 
+class LostLockError(WarehouseError):
+    """The lock was lost while it was held: another process may be writing now."""
+
+
 class NewFile(Protocol):
     """A file being written to `sink`. Nobody sees it until it is committed; then everybody sees all of it."""
 
@@ -48,7 +52,7 @@ class Held(Protocol):
     """The lock, while it is held."""
 
     def require(self) -> None:
-        """Raises WarehouseError where it was lost: another process may be writing now."""
+        """Raises LostLockError where it was lost."""
         ...
 
 
@@ -66,6 +70,12 @@ class Storage(Protocol):
 
     def list(self, folder: str = "") -> list[str]:
         """The same, without their bytes, sorted."""
+        ...
+
+    def sizes_of(self, folders: Sequence[str]) -> dict[str, int]:
+        """The files below folders, with their bytes, as `sizes` tells them; what lies beside the folders is not asked
+        for.
+        """
         ...
 
     def open(self, path: str) -> pa.NativeFile: ...

@@ -8,6 +8,7 @@ supersedes it as any later snapshot of a window would.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -16,13 +17,14 @@ import pyarrow.parquet as pq
 
 from pipeline import sql_folder
 from pipeline.contract import DATA_TABLES, EXTRACTS, TABLES
-from pipeline.warehouse.holdings import CHECKPOINTS, Holdings, checkpoint_day, checkpoint_made
-from pipeline.warehouse.joining import holds, join
+from pipeline.warehouse.contents import Contents
+from pipeline.warehouse.holdings import CHECKPOINTS, Holdings, checkpoint_made
+from pipeline.warehouse.joining import Join
 from pipeline.warehouse.publish import STALE_AFTER
-from pipeline.warehouse.raw_tables import bound_scan
+from pipeline.warehouse.raw_tables import COVERS, bound_scan, newest_checkpoint
 from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.scan import committed_extracts, open_connection
-from pipeline.warehouse.snapshot_ids import SPANS, Name, days_of
+from pipeline.warehouse.snapshot_ids import SPANS, Name, days_of, unjoined_id
 from pipeline.warehouse.storage import as_warehouse_error
 from pipeline.warehouse.warehouse import Warehouse
 
@@ -38,7 +40,7 @@ MOST_BYTES = 512 * 2**20
 """Bytes of a table's files from which on they are left as they are: larger ones are no quicker to read."""
 
 CHECKPOINT_EVERY = 32
-"""Days after which the next checkpoint is written: the commits of as many days are read beside it at most."""
+"""Commits of settled days that are read beside a checkpoint at most: with so many, the next is written."""
 
 
 def tend(home: Warehouse, now: datetime, at_once: int | None = None) -> list[str]:
@@ -52,17 +54,18 @@ def tend(home: Warehouse, now: datetime, at_once: int | None = None) -> list[str
     settled = (now.astimezone(UTC) - SETTLED).date()
     with home.storage.lock() as lock, as_warehouse_error("written", home.location):
         holdings = home.holdings()
-        over = [name for name in holdings.commits if _is_held(home, holdings, name)]  # Left by a run that died.
+        contents = Contents.of(home.storage, holdings)
+        over = removable(home, holdings, contents)  # Left by runs that died, or could not remove it.
         most = MOST_AT_ONCE[isinstance(home.storage, ObjectStorage)] if at_once is None else at_once
-        found = list(_to_join(holdings, over, settled, most))
-        for span, sources in found:
+        found = list(_to_join(holdings, contents.counting(holdings.names(EXTRACTS)), settled, most))
+        for joined, sources in found:
             lock.require()
-            join(home, holdings, Name(span, max(name.newest for name in sources)), sources)
-            over += sources
+            Join(home, holdings, joined, sources, contents.winners).write(lock)
+            over += [name for name in sources if name not in over]
         if found:
             holdings = home.holdings()
         checkpoints = holdings.checkpoints[:-1]
-        if over or _is_checkpoint_due(holdings, settled):
+        if over or _is_checkpoint_due(home, holdings, settled):
             checkpoints = holdings.checkpoints
             # The checkpoint must name the joined snapshots before those that they supersede are removed.
             write_checkpoint(home, holdings, over, settled, now)
@@ -70,10 +73,28 @@ def tend(home: Warehouse, now: datetime, at_once: int | None = None) -> list[str
             time.sleep(home.grace)
             lock.require()
             remove(home, holdings, over)
-        old = [path for path in checkpoints if _age(path, now) > STALE_AFTER]  # Nobody can be reading them still.
+        old = [path for path in checkpoints if _age(path, now) > STALE_AFTER]
         if old:
-            home.storage.remove(*old)
+            home.storage.remove(*old)  # Nobody can be reading them still.
     return sorted({str(name.day) for _, sources in found for name in sources})
+
+
+def removable(home: Warehouse, holdings: Holdings, contents: Contents) -> list[Name]:
+    """The superseded files that can go: of what was joined, those whose rows the joined file holds."""
+    return [
+        name
+        for name in contents.superseded
+        if name in contents.broken
+        or all(_holds(home, holdings, other, name, contents) for other in contents.joined_in(name))
+    ]
+
+
+def _holds(home: Warehouse, holdings: Holdings, joined: Name, name: Name, contents: Contents) -> bool:
+    """Whether a joined file of every table holds the rows of those snapshots of a file that it says it has."""
+    has = {unjoined_id(i) for i in contents.ids[joined]}
+    join = Join(home, holdings, joined, [name], {i for i in contents.ids[name] if unjoined_id(i) in has})
+    is_forgotten = joined.revision > name.revision and joined.span == name.span
+    return is_forgotten or all(join.differences(table) == 0 for table in TABLES)
 
 
 def remove(home: Warehouse, holdings: Holdings, names: Sequence[Name]) -> None:
@@ -83,12 +104,14 @@ def remove(home: Warehouse, holdings: Holdings, names: Sequence[Name]) -> None:
     home.storage.remove(*(path for table in DATA_TABLES for path in holdings.files(table, names)))
 
 
-def _to_join(holdings: Holdings, over: Sequence[Name], settled: date, at_once: int) -> Iterator[tuple[str, list[Name]]]:
-    """Which files are to be joined, and into the file of which span: the longest that is settled, as far as they are
-    `at_once` at most and not too large.
+def _to_join(
+    holdings: Holdings, free: Sequence[Name], settled: date, at_once: int
+) -> Iterator[tuple[Name, list[Name]]]:
+    """The files that are to be, each with those whose snapshots it joins: the longest span that is settled, as far as
+    they are `at_once` at most and not too large; but a day, whatever is in it.
     """
-    there = set(holdings.commits)
-    free = [name for name in holdings.commits if name not in over]
+    there = holdings.names(EXTRACTS)
+    free, is_first = list(free), True
     for span in reversed(SPANS):
         rank = SPANS.index(span) + 1
         within: dict[date, list[Name]] = {}
@@ -101,51 +124,42 @@ def _to_join(holdings: Holdings, over: Sequence[Name], settled: date, at_once: i
         for first, sources in within.items():
             is_there = any(name.rank >= rank and days_of(span, name.day)[0] == first for name in there)
             is_large = any(sum(map(holdings.size, holdings.files(t, sources))) > MOST_BYTES for t in TABLES)
-            # What a dead run left, and what is not held by the file that it should be in, is for people to look at.
-            is_plain = not any(_longer(holdings, name) for name in sources)
-            if 1 < len(sources) <= at_once and not is_there and not is_large and is_plain:
+            fits = len(sources) <= at_once or (span == SPANS[0] and is_first)
+            if len(sources) > 1 and fits and not is_there and not is_large:
+                is_first = False
                 at_once -= len(sources)
                 free = [name for name in free if name not in sources]
-                yield span, sources
+                yield Name(span, max(name.newest for name in sources)), sources
 
 
-def _is_held(home: Warehouse, holdings: Holdings, name: Name) -> bool:
-    """Whether another file, of a longer span around it, holds all that this one does."""
-    return any(holds(home, holdings, other, [name]) for other in _longer(holdings, name))
+def _is_checkpoint_due(home: Warehouse, holdings: Holdings, settled: date) -> bool:
+    found = newest_checkpoint(home, holdings)
+    covered = found.covers if found else frozenset()
+    return sum(name not in covered for name in _covered(holdings, [], settled)) >= CHECKPOINT_EVERY
 
 
-def _longer(holdings: Holdings, name: Name) -> list[Name]:
-    """The joined files of longer spans that a file's day is in."""
+def _covered(holdings: Holdings, over: Iterable[Name], settled: date) -> list[Name]:
+    """The commits of days to which nobody can publish any more."""
+    gone = set(over)
     return [
-        other
-        for other in holdings.commits
-        if other.span
-        and (other.rank > name.rank or (other.span == name.span and other.revision > name.revision))
-        and days_of(other.span, other.day) == days_of(other.span, name.day)
+        name for name in holdings.commits if name not in gone and days_of(name.span or "day", name.day)[1] <= settled
     ]
-
-
-def _is_checkpoint_due(holdings: Holdings, settled: date) -> bool:
-    newest = max(map(checkpoint_day, holdings.checkpoints), default=None)
-    if newest is not None:
-        return (settled - newest).days >= CHECKPOINT_EVERY
-    first = min((days_of(name.span or "day", name.day)[0] for name in holdings.commits), default=settled)
-    return (settled - first).days + 1 >= CHECKPOINT_EVERY
 
 
 def write_checkpoint(home: Warehouse, holdings: Holdings, over: Iterable[Name], settled: date, now: datetime) -> None:
     """Writes what the commits up to a day say that still matters, those of the files that are `over` left out."""
     # From the commits themselves: snapshots that an earlier checkpoint names may have been joined since.
     query = (sql_folder() / "upkeep" / "checkpoint.sql").read_text(encoding="utf-8")
-    kept = [name for name in holdings.commits if name not in set(over)]
+    covers = _covered(holdings, over, settled)
     with open_connection(home) as connection:
         connection.execute("create schema raw")
-        connection.execute(f"create view raw.extracts as {bound_scan(EXTRACTS, home, holdings, kept)}")
+        connection.execute(f"create view raw.extracts as {bound_scan(EXTRACTS, home, holdings, covers)}")
         connection.execute(f"create view extracts as {committed_extracts()}")
-        rows = connection.sql(query, params=[settled]).to_arrow_table()
+        rows = connection.sql(query).to_arrow_table()
+    told = json.dumps([str(name) for name in covers]).encode()
     file = home.storage.create(f"{CHECKPOINTS}/{settled}-{now.astimezone(UTC):%Y%m%dT%H%M%S%f}.parquet")
     try:
-        pq.write_table(rows, file.sink, compression="zstd")
+        pq.write_table(rows.replace_schema_metadata({COVERS: told}), file.sink, compression="zstd")
         file.commit()
     except BaseException:
         file.discard()

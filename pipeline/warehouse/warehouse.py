@@ -19,7 +19,7 @@ from pipeline import contract
 from pipeline.contract import DATA_TABLES, EXTRACTS, LOOKED, Table
 from pipeline.errors import ConfigurationError, NoSnapshotError, OlderWindowError, WarehouseError
 from pipeline.settings import Environment
-from pipeline.warehouse.holdings import Holdings
+from pipeline.warehouse.holdings import FOLDERS, Holdings
 from pipeline.warehouse.local_storage import LocalStorage
 from pipeline.warehouse.publication import Published
 from pipeline.warehouse.publish import Extracted, publish
@@ -65,10 +65,11 @@ class Warehouse:
         return self.storage.location
 
     def holdings(self) -> Holdings:
-        """What it holds now, by one listing of all files. Raises WarehouseError where the newest commit is of a newer
-        release, which may keep what this one cannot read.
+        """What it holds now, by one listing of all its files.
+
+        Raises WarehouseError where the newest commit is of a newer release, which may keep what this one cannot read.
         """
-        holdings = Holdings(self.location, self.storage.sizes())
+        holdings = Holdings(self.location, self.storage.sizes_of(FOLDERS))
         self._require_known_contract(holdings)
         return holdings
 
@@ -160,7 +161,7 @@ class Warehouse:
     def clear(self) -> None:
         """Removes every snapshot, the commits first, and nothing else."""
         with self.storage.lock():
-            holdings = Holdings(self.location, self.storage.sizes())
+            holdings = Holdings(self.location, self.storage.sizes_of(FOLDERS))
             for table in (EXTRACTS, *DATA_TABLES):
                 self.storage.remove(*holdings.files(table, holdings.names(table)))
             self.storage.remove(*holdings.checkpoints)

@@ -1,6 +1,5 @@
--- Of all commits up to a day, the rows that image_builders_current still depends on: the newest complete look at each
+-- Of the commits that it covers, the rows that image_builders_current still depends on: the newest complete look at each
 -- target and those after it, the newest look however it went, and the newest plan of the whole configuration.
--- The day is the parameter.
 
 with looks as (
     select
@@ -13,7 +12,6 @@ with looks as (
             coalesce(configured_at, case when is_configured is not null then window_start end)
         ) over () as newest_planned_at
     from extracts
-    where snapshot_date <= ?
 )
 
 select * exclude (last_look_at, complete_at, newest_look_at, planned_at, newest_planned_at)

@@ -43,10 +43,13 @@ def test_old_runs_go_with_their_events_and_files(looker: Callable[..., Looker], 
     def something() -> None:
         print("to the log")
 
-    definitions = dg.Definitions([something], jobs=[dg.define_asset_job("make")])
+    definitions = dg.Definitions(
+        [something], jobs=[dg.define_asset_job("image_builders_snapshot"), dg.define_asset_job("foreign")]
+    )
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        job = definitions.resolve_job_def("make")
+        job = definitions.resolve_job_def("image_builders_snapshot")
         old, new = (job.execute_in_process(instance=instance).run_id for _ in range(2))
+        other = definitions.resolve_job_def("foreign").execute_in_process(instance=instance).run_id
         begun = instance.create_run_for_job(job).run_id
 
         def files(run_id: str) -> list[Path]:
@@ -58,12 +61,12 @@ def test_old_runs_go_with_their_events_and_files(looker: Callable[..., Looker], 
         assert prune_runs(instance, 90, later - timedelta(seconds=1)) == []
         newer = instance.get_run_records(dg.RunsFilter(run_ids=[new]))[0].update_timestamp.replace(tzinfo=UTC)
         assert prune_runs(instance, 90, newer + timedelta(days=90)) == [old]
-        assert [run.run_id for run in instance.get_runs()] == [begun, new]
+        assert [run.run_id for run in instance.get_runs()] == [begun, other, new]
         assert files(old) == []
         assert files(new)
         assert instance.all_logs(new)
         assert prune_runs(instance, 90, datetime.now(UTC) + timedelta(days=99)) == [new]
-        assert [run.run_id for run in instance.get_runs()] == [begun], "it has not ended"
+        assert [run.run_id for run in instance.get_runs()] == [begun, other], "one lasts, one is not ours"
 
 
 @pytest.mark.parametrize("value", ["2", "x", "-1"])

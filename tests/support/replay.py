@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from pipeline.windows import Window
 
 Builder = dict[str, Any]
 
+_numbers = itertools.count()
+
 
 @dataclass(frozen=True)
 class Look:
@@ -32,7 +35,7 @@ class Look:
 def replay(home: Warehouse, at: datetime, looks: Mapping[str, Look], cadence: str = "daily") -> None:
     """Publishes the looks at the regions, all of a moment, to its window."""
     rows = []
-    with home.stage("replay") as (stream, sink):
+    with home.stage(f"replay-{next(_numbers)}") as (stream, sink):
         for region, look in looks.items():
             target = Target(ACCOUNT, region, "aws")
             rows.append(_row(target, at, look))

@@ -37,7 +37,8 @@ def _write(home: Warehouse, seen: dict[Any, list[dict[str, Any]]], at: datetime,
     """Writes a snapshot as another one was, without the steps of publishing it."""
     window = Window.at(cadence, at)
     own = {"snapshot_id": f"{window.id}-{at:%Y%m%dT%H%M%S%f}-0000"}
-    moments = {"window_start": window.start, "window_end": window.end, "started_at": at, "observed_at": at}
+    moments = {"window_start": window.start, "window_end": window.end, "configured_at": at}
+    moments |= {"started_at": at, "observed_at": at}
     for table, rows in seen.items():
         written = [row | own | {name: at for name, at in moments.items() if name in row} for row in rows]
         folder = Path(home.location) / table.name / f"{HIVE_KEY}={window.start:%Y-%m-%d}"

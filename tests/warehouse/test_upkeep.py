@@ -86,6 +86,7 @@ def home(request: pytest.FixtureRequest, made: Path, put: Callable[[str, Path], 
     return put(request.param, made)
 
 
+KINDS = ("refuse InternalError", "cut before", "cut after", "cut body")
 LATER = NOON + 20 * DAY
 ANSWERS = [view.name for view in views_of_files() if not view.parameters and view.name != "coverage"]
 
@@ -204,7 +205,7 @@ def test_a_backlog_is_worked_off_some_files_at_a_time(home: Warehouse) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["refuse InternalError", "cut before", "cut after", "cut body"])
+@pytest.mark.parametrize("what", KINDS)
 def test_a_request_that_fails_while_a_day_is_joined_costs_no_row(
     what: str, small: Path, put: Any, store: Store
 ) -> None:
@@ -216,7 +217,7 @@ def test_a_request_that_fails_while_a_day_is_joined_costs_no_row(
     requests = list(store.requests)
     assert len(requests) > 50
     copies = iter(range(10_000))
-    for number in sorted({*range(2, len(requests), 13), *range(len(requests) - 7, len(requests) - 1, 2)}):
+    for number in sorted({*range(2 + KINDS.index(what), len(requests), 19), len(requests) - 2 - KINDS.index(what)}):
         copy = _copied(small, f"copy-{next(copies)}")
         lasting = number % 2 == 0
 
@@ -281,13 +282,13 @@ def test_a_joined_file_that_does_not_hold_the_same_is_taken_back(
     home: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = oracle.committed(home.location)
-    honest = joining._joined_rows
+    honest = joining.Join._rows
 
-    def lossy(*arguments: Any) -> Any:
-        for rows in honest(*arguments):
-            yield rows if arguments[2] is not IMAGE_BUILDERS else rows.slice(1)
+    def lossy(self: Any, table: Any) -> Any:
+        for rows in honest(self, table):
+            yield rows if table is not IMAGE_BUILDERS else rows.slice(1)
 
-    monkeypatch.setattr(joining, "_joined_rows", lossy)
+    monkeypatch.setattr(joining.Join, "_rows", lossy)
     with pytest.raises(WarehouseError, match=r"does not hold what was joined: .* nothing was removed"):
         upkeep.tend(home, LATER)
     assert oracle.committed(home.location) == oracle.bare(home.location) == before
