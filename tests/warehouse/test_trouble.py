@@ -11,8 +11,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -319,3 +319,36 @@ def test_a_full_disk_is_freed_of_what_dead_runs_left(looker: Callable[..., Looke
     look.warehouse.check()
     assert look.warehouse.storage.list("_staging") == []
     shutil.rmtree(home)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of three megabytes; only root may make one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_full_disk_costs_no_snapshot_and_is_free_again_when_the_dead_are_gone(
+    looker: Callable[..., Looker], disk: Path
+) -> None:
+    look = looker(builder("a"))
+    look.warehouse = Warehouse(str(disk / "w"), grace=0.0)
+    look.publish()
+    before = oracle.committed(look.warehouse.location)
+    dead = disk / "w" / "_staging" / "dead-0.arrow.part"
+    dead.write_bytes(b"x" * 2**21)
+    with suppress(OSError), (disk / "other").open("wb", buffering=0) as other:
+        while True:
+            other.write(b"x" * 4096)
+    with pytest.raises(WarehouseError, match="cannot be written: No space left on device"):
+        look.publish()
+    assert oracle.committed(look.warehouse.location) == oracle.bare(look.warehouse.location) == before
+    look.warehouse.check()
+    assert not dead.exists()
+    look.publish()
+    assert oracle.committed(look.warehouse.location) == oracle.bare(look.warehouse.location)
