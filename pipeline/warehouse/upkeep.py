@@ -93,8 +93,8 @@ def _holds(home: Warehouse, holdings: Holdings, joined: Name, name: Name, conten
     """Whether a joined file of every table holds the rows of those snapshots of a file that it says it has."""
     has = {unjoined_id(i) for i in contents.ids[joined]}
     join = Join(home, holdings, joined, [name], {i for i in contents.ids[name] if unjoined_id(i) in has})
-    is_forgotten = joined.revision > name.revision and joined.span == name.span
-    return is_forgotten or all(join.differences(table) == 0 for table in TABLES)
+    # A later revision lacks on purpose what was forgotten.
+    return joined.revision > name.revision or all(join.differences(table) == 0 for table in TABLES)
 
 
 def remove(home: Warehouse, holdings: Holdings, names: Sequence[Name]) -> None:
