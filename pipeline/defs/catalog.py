@@ -22,8 +22,8 @@ def key_of(name: str) -> dg.AssetKey:
 
 
 def name_of(key: dg.AssetKey) -> str:
-    """The table or view of an asset."""
-    return _names()[key]
+    """The table or view of an asset; of one that is neither, its own name."""
+    return _names().get(key, key.path[-1])
 
 
 @cache

@@ -47,11 +47,14 @@ def connect(
         wanted = with_sources(views, names)
         views = {name: view for name, view in views.items() if name in wanted}
     raw_tables = {table for view in views.values() for table in reads_of(view).raw_tables}
-    holdings = _holdings(warehouse, raw_tables if require_files else set())
-    if since is not None:
-        holdings = holdings.since(since)
+
+    def scans() -> dict[str, str]:
+        holdings = _holdings(warehouse, raw_tables if require_files else set())
+        return bound_scans(warehouse, holdings.since(since) if since else holdings, raw_tables)
+
+    bound = answer(warehouse, scans)
     connection = open_connection(warehouse)
-    create_over(connection, views, answer(warehouse, lambda: bound_scans(warehouse, holdings, raw_tables)))
+    create_over(connection, views, bound, with_comments=names is None)
     return connection
 
 

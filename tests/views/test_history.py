@@ -238,7 +238,7 @@ listing = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, one))
 look = st.one_of(st.none(), st.tuples(listing, st.sampled_from([True, True, False])))
 
 
-@settings(max_examples=min(50, settings().max_examples))
+@settings(max_examples=min(35, settings().max_examples))
 @given(looks=st.lists(st.tuples(look, st.sampled_from([1, 3, 4, 24])), min_size=1, max_size=7))
 def test_any_history_is_what_a_walk_along_its_looks_comes_to(
     looks: list[Any], tmp_path_factory: pytest.TempPathFactory

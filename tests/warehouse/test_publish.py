@@ -418,8 +418,8 @@ def test_whoever_dies_whenever_readers_see_the_old_snapshot_or_the_new_one(looke
     assert runs.returncode == 0
     # It was the old one for a good while, then the new one, and never the old one again.
     assert seen == sorted(seen, key=["old", "new"].index)
-    assert seen.count("old") > 20
-    assert seen.count("new") > 8
+    assert seen.count("old") > 10
+    assert seen.count("new") > 4
     assert crashed["ended"]
 
 

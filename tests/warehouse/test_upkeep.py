@@ -94,7 +94,10 @@ ANSWERS = [view.name for view in views_of_files() if not view.parameters and vie
 def answers(home: Warehouse) -> dict[str, Any]:
     """What every view tells, ids of snapshots apart: a joined snapshot has one of its own."""
     told: dict[str, Any] = {}
+    # In a bucket some, for it is the same SQL over the same files.
     names = [*ANSWERS, *(t.name for t in TABLES)]
+    if home.location.startswith("s3://"):
+        names = ["image_builders_current", "image_builder_history", "running_cost", "findings", "extracts"]
     with views.connect(home, names=names) as connection:
         for name in names:
             rows = connection.sql(f"from {name}").to_arrow_table().to_pylist()
@@ -251,7 +254,7 @@ class DiedError(BaseException):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", range(0, 64, 7))
+@pytest.mark.parametrize("step", range(0, 64, 9))
 def test_whoever_dies_whenever_no_answer_changes_and_the_next_run_ends_it(
     step: int, made: Path, put: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,8 +377,7 @@ def _without_ids(row: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.slow
 def test_current_reads_few_files_however_long_the_history(tmp_path: Path) -> None:
     home = Warehouse(str(tmp_path / "long"), grace=0.0)
-    for number in range(80):
-        replay.replay(home, NOON + number * DAY, {"us-east-1": Look([builder("a")])})
+    grow(home, NOON, NOON + 79 * DAY)
     upkeep.tend(home, NOON + 80 * DAY)
     with views.connect(home) as connection:
         ((_, plan),) = connection.sql("explain analyze from image_builders_current").fetchall()
