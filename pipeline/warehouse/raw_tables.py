@@ -52,7 +52,9 @@ def bound_scans(warehouse: Warehouse, holdings: Holdings, names: set[str] | None
     recent = {name: RECENT[name] for name in RECENT if names is None or RECENT[name] in names}
     if recent:
         commits = _bound_recent(warehouse, holdings)
-        needed = _needed(warehouse, holdings, commits) if set(recent) - {EXTRACTS.name} else []
+        needed = holdings.commits  # In a folder it costs less to open a file than to know that it is not needed.
+        if isinstance(warehouse.storage, ObjectStorage) and set(recent) - {EXTRACTS.name}:
+            needed = _needed(warehouse, holdings, commits)
         for table in TABLES:
             if table.name in recent:
                 scan = commits if table is EXTRACTS else bound_scan(table, warehouse, holdings, needed)
