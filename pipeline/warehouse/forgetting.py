@@ -14,17 +14,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import sql_folder
 from pipeline.contract import EXTRACTS, TABLES
 from pipeline.errors import ConfigurationError
 from pipeline.warehouse.contents import Contents
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.joining import Join, Kept
-from pipeline.warehouse.raw_tables import bound_scan
-from pipeline.warehouse.scan import answer, committed_extracts, open_connection
 from pipeline.warehouse.snapshot_ids import Name, days_of, unjoined_id
 from pipeline.warehouse.storage import as_warehouse_error
-from pipeline.warehouse.upkeep import SETTLED, remove, write_checkpoint
+from pipeline.warehouse.upkeep import SETTLED, of_commits, remove, write_checkpoint
 from pipeline.warehouse.warehouse import Warehouse
 
 Look = dict[str, Any]
@@ -116,19 +113,10 @@ def _looks(
     accounts: Sequence[str],
     regions: Sequence[str],
 ) -> list[Look]:
-    query = (sql_folder() / "upkeep" / "kept.sql").read_text(encoding="utf-8")
     asked = {"before": before, "accounts": list(accounts), "regions": list(regions)}
     counting = contents.counting(holdings.names(EXTRACTS))
-
-    def ask() -> list[Look]:
-        with open_connection(home) as connection:
-            connection.execute("create schema raw")
-            connection.execute(f"create view raw.extracts as {bound_scan(EXTRACTS, home, holdings, counting)}")
-            connection.execute(f"create view extracts as {committed_extracts()}")
-            rows: list[Look] = connection.sql(query, params=asked).to_arrow_table().to_pylist()
-        return rows
-
-    return answer(home, ask)
+    rows: list[Look] = of_commits(home, holdings, counting, "kept", asked).to_pylist()
+    return rows
 
 
 def _files(holdings: Holdings, contents: Contents, looks: list[Look]) -> tuple[list[Name], dict[Name, list[Name]]]:

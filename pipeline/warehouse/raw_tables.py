@@ -85,7 +85,7 @@ def bound_scan(table: Table, warehouse: Warehouse, holdings: Holdings, names: It
     parts = []
     for rank, paths in by_rank.items():
         if paths:
-            ends = [_column_names(warehouse, path) for path in dict.fromkeys((paths[0], paths[-1]))]
+            ends = _ends(warehouse, paths)
             parts.append(_read(table, warehouse, paths, ends, is_one_day=rank <= 1))
     return "\nunion all\n".join(parts) or empty_scan(table.name)
 
@@ -94,7 +94,7 @@ def _bound_prices(warehouse: Warehouse, holdings: Holdings) -> str:
     paths = holdings.prices
     if not paths:
         return empty_scan(PRICES.name)
-    ends = [_column_names(warehouse, path) for path in dict.fromkeys((paths[0], paths[-1]))]
+    ends = _ends(warehouse, paths)
     return _read(PRICES, warehouse, paths, ends, is_one_day=True)
 
 
@@ -163,7 +163,7 @@ def _lasting(table: Table, warehouse: Warehouse, holdings: Holdings) -> str:
     paths = holdings.prices if table is PRICES else holdings.files(table, holdings.names(table))
     if not paths:  # DuckDB fails on a glob that matches no file.
         return f"select * from ({empty_scan(table.name)})"
-    ends = [_column_names(warehouse, path) for path in dict.fromkeys((paths[0], paths[-1]))]
+    ends = _ends(warehouse, paths)
     pattern = f"{table.name}/{HIVE_KEY}=*/{PRICES_PATTERN if table is PRICES else FILE_PATTERN}"
     # Snapshots that are joined later lie in folders of another day.
     return _read(table, warehouse, [pattern], ends, is_one_day=table is PRICES)
@@ -219,6 +219,11 @@ def _of_this_place(warehouse: Warehouse, database: Path) -> str:
         f"(select case when count(*) > 0 then true else error({moved}) end from duckdb_databases() "
         f"where path in ({places}) or path not like '/%')"
     )
+
+
+def _ends(warehouse: Warehouse, paths: list[str]) -> list[frozenset[str]]:
+    """The columns of the first and of the last of some files."""
+    return [_column_names(warehouse, path) for path in dict.fromkeys((paths[0], paths[-1]))]
 
 
 def _column_names(warehouse: Warehouse, path: str) -> frozenset[str]:

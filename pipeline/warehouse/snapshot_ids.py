@@ -24,7 +24,7 @@ that end with one sort: a snapshot supersedes what it was before it was joined.
 """
 
 _FEW_DAYS = 7
-"""Days of a month that are joined before the month is over: from the 1st, 8th, 15th and 22nd on."""
+"""Days of a month that are joined on the way to the month's file: from the 1st, 8th, 15th and 22nd on."""
 
 _MOMENT = "%Y%m%dT%H%M%S%f"
 _ID = r"\d{8}T\d{4}P\d+H-(\d{8}T\d{12})-[0-9a-f]{4}"
@@ -34,7 +34,7 @@ _JOINED = re.compile(rf"{_ID}-(?P<span>{'|'.join(SPANS)})(?P<revision>\d{{4}})?"
 _PRICE_LIST = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}\.parquet")
 
 FILE_PATTERN = "[dmy0-9]*-[0-9]*T*-[0-9a-f][0-9a-f][0-9a-f][0-9a-f].parquet"
-"""A glob of the names of the files that `is_ours` accepts, as narrow as a glob can be."""
+"""A glob of the names that `Name.of` knows, as narrow as a glob can be."""
 
 PRICES_PATTERN = "[0-9]*T*-[0-9a-f][0-9a-f][0-9a-f][0-9a-f].parquet"
 """The same, of price snapshots."""
@@ -113,8 +113,8 @@ def unjoined_id(snapshot_id: str) -> str:
 
 def date_sql(snapshot_id: str) -> str:
     """SQL for the day on which the window of a snapshot began, of an expression of its id."""
-    parts = (f"substr({snapshot_id}, {first}, {length})" for first, length in ((1, 4), (5, 2), (7, 2)))
-    return f"cast(concat({', chr(45), '.join(parts)}) as date)".replace("chr(45)", "'-'")
+    year, month, day = (f"substr({snapshot_id}, {first}, {length})" for first, length in ((1, 4), (5, 2), (7, 2)))
+    return f"cast(concat({year}, '-', {month}, '-', {day}) as date)"
 
 
 def new_id(window: Window, now: datetime, earlier: str | None) -> str:

@@ -12,7 +12,9 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import sql_folder
@@ -23,7 +25,7 @@ from pipeline.warehouse.joining import Join
 from pipeline.warehouse.publish import STALE_AFTER
 from pipeline.warehouse.raw_tables import COVERS, bound_scan, newest_checkpoint
 from pipeline.warehouse.s3_storage import ObjectStorage
-from pipeline.warehouse.scan import committed_extracts, open_connection
+from pipeline.warehouse.scan import answer, committed_extracts, open_connection
 from pipeline.warehouse.snapshot_ids import SPANS, Name, days_of, unjoined_id
 from pipeline.warehouse.storage import as_warehouse_error
 from pipeline.warehouse.warehouse import Warehouse
@@ -149,13 +151,8 @@ def _covered(holdings: Holdings, over: Iterable[Name], settled: date) -> list[Na
 def write_checkpoint(home: Warehouse, holdings: Holdings, over: Iterable[Name], settled: date, now: datetime) -> None:
     """Writes what the commits up to a day say that still matters, those of the files that are `over` left out."""
     # From the commits themselves: snapshots that an earlier checkpoint names may have been joined since.
-    query = (sql_folder() / "upkeep" / "checkpoint.sql").read_text(encoding="utf-8")
     covers = _covered(holdings, over, settled)
-    with open_connection(home) as connection:
-        connection.execute("create schema raw")
-        connection.execute(f"create view raw.extracts as {bound_scan(EXTRACTS, home, holdings, covers)}")
-        connection.execute(f"create view extracts as {committed_extracts()}")
-        rows = connection.sql(query).to_arrow_table()
+    rows = of_commits(home, holdings, covers, "checkpoint")
     told = json.dumps([str(name) for name in covers]).encode()
     file = home.storage.create(f"{CHECKPOINTS}/{settled}-{now.astimezone(UTC):%Y%m%dT%H%M%S%f}.parquet")
     try:
@@ -164,6 +161,25 @@ def write_checkpoint(home: Warehouse, holdings: Holdings, over: Iterable[Name], 
     except BaseException:
         file.discard()
         raise
+
+
+def of_commits(
+    home: Warehouse, holdings: Holdings, names: Iterable[Name], query: str, parameters: dict[str, Any] | None = None
+) -> pa.Table:
+    """What a query of sql/upkeep tells of the commits in some files. Raises WarehouseError."""
+
+    def sql(name: str) -> str:
+        return (sql_folder() / "upkeep" / f"{name}.sql").read_text(encoding="utf-8")
+
+    def ask() -> pa.Table:
+        with open_connection(home) as connection:
+            connection.execute("create schema raw")
+            connection.execute(f"create view raw.extracts as {bound_scan(EXTRACTS, home, holdings, names)}")
+            connection.execute(f"create view extracts as {committed_extracts()}")
+            connection.execute(f"create view commit_looks as {sql('commit_looks')}")
+            return connection.sql(sql(query), params=parameters).to_arrow_table()
+
+    return answer(home, ask)
 
 
 def _age(path: str, now: datetime) -> float:

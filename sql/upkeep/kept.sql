@@ -2,19 +2,6 @@
 -- $accounts or $regions leave out (an empty list leaves out none), of each target the newest and what
 -- image_builders_current still depends on, and the newest plan of the whole configuration.
 
-with looks as (
-    select
-        *,
-        coalesce(later_observed_at, observed_at) as last_look_at,
-        max(case when complete then observed_at end) over (partition by account_id, region) as complete_at,
-        max(coalesce(later_observed_at, observed_at)) over (partition by account_id, region) as newest_look_at,
-        coalesce(configured_at, case when is_configured is not null then window_start end) as planned_at,
-        max(
-            coalesce(configured_at, case when is_configured is not null then window_start end)
-        ) over () as newest_planned_at
-    from extracts
-)
-
 select
     snapshot_id,
     account_id,
@@ -29,4 +16,4 @@ select
         or planned_at = newest_planned_at,
         true
     ) as is_kept
-from looks
+from commit_looks
