@@ -43,7 +43,7 @@ def build_definitions(environment: Environment, **overrides: Any) -> dg.Definiti
     snapshot_job, prices_job, forget_job = job(), price_job(), retention_job()
     executor = executor_of(environment)
     resources = {
-        "aws": AwsResource(),
+        "aws": AwsResource(look_deadline=environment.look_deadline),
         "warehouse": WarehouseResource(location=environment.warehouse, kms_key=environment.s3_kms_key or ""),
         "clock": clock,
         "progress": ProgressResource(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from botocore import exceptions as aws
 
+from pipeline.aws.bounds import BoundError
 from pipeline.aws.redaction import redacted
 from pipeline.errors import MalformedReplyError
 
@@ -54,6 +55,9 @@ _CODES = {
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 """Codes of a session that was valid and has expired: the same call may succeed with a new one."""
 
+TOO_MANY_REQUESTS = 429
+"""The HTTP status of throttling, whatever the code (RFC 6585, section 4)."""
+
 NOT_RECOGNIZED = {"InvalidClientTokenId", "UnrecognizedClientException"}
 """Codes of credentials that AWS does not know; a region that the account has not enabled answers the same."""
 
@@ -99,6 +103,10 @@ def describe(error: Exception) -> Failure:
     """Classifies what a boto3 call raised. The message contains no secret of this process."""
     if isinstance(error, RoleError):
         return error.failure
+    # What is raised while a reply is read comes out of botocore in an error of its own.
+    beneath = error.kwargs.get("error") if isinstance(error, aws.HTTPClientError) else error
+    if isinstance(beneath, BoundError):
+        return Failure(beneath.status, beneath.code, str(beneath), beneath.is_transient)
     if isinstance(error, aws.ClientError):
         return _of_client_error(error)
     status = next((s for kind, s in _STATUS_OF_TYPE if isinstance(error, kind)), "error")
@@ -123,7 +131,7 @@ def _of_client_error(error: aws.ClientError) -> Failure:
     code = str(reply.get("Code") or "Unknown").rpartition("#")[2]
     message = reply.get("Message") or error.response.get("message") or str(error)
     http = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    status = _STATUS_OF_CODE.get(code, "error")
+    status = _STATUS_OF_CODE.get(code, "throttled" if http == TOO_MANY_REQUESTS else "error")
     return Failure(status, redacted(code), _sentence(str(message)), status == "throttled" or http >= 500)
 
 

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from pipeline import __version__
+from pipeline.aws import replies
 from pipeline.errors import ConfigurationError
 
 CONNECT_TIMEOUT = 10
@@ -69,10 +70,17 @@ def retries_adapt(session: boto3.Session) -> bool:
     return bool(session._session.get_config_variable("retry_mode") == "adaptive")
 
 
-def client(session: boto3.Session, service: str, region: str, effort: Effort = THOROUGH, connections: int = 10) -> Any:
+def client(
+    session: boto3.Session,
+    service: str,
+    region: str,
+    effort: Effort = THOROUGH,
+    connections: int = 10,
+    limits: replies.Limits = replies.LIMITS,
+) -> Any:
     """A client with this project's timeouts, and its number of attempts unless the user has set one.
 
-    `connections` is the size of its connection pool.
+    `connections` is the size of its connection pool; `limits` are what its replies are held to.
 
     Raises ConfigurationError for boto3 settings that are not valid, a retry mode or an endpoint for instance.
     """
@@ -87,7 +95,7 @@ def client(session: boto3.Session, service: str, region: str, effort: Effort = T
         if session._session.get_config_variable("max_attempts") is None:
             config = config.merge(Config(retries={"total_max_attempts": effort.attempts}))
         with _client_lock:  # Threads may share clients, but a session must not create two at once.
-            return session.client(service, region_name=region, config=config)
+            return replies.bound(session.client(service, region_name=region, config=config), limits)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"boto3 cannot be used as it is configured: {str(error).rstrip('.')}.") from error
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
+
+from pipeline.aws import bounds
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+GRACE = 2.0
+"""Seconds after its deadline at which a call that has not noticed is given up."""
 
 
 def map_at_once(function: Callable[[Item], Result], items: Sequence[Item], limit: int) -> list[Result]:
@@ -16,10 +21,12 @@ def map_at_once(function: Callable[[Item], Result], items: Sequence[Item], limit
     waiting: queue.SimpleQueue[tuple[int, Item]] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, Result | BaseException]] = queue.SimpleQueue()
     over = threading.Event()
+    deadline = bounds.deadline()
     for numbered in enumerate(items):
         waiting.put(numbered)
 
     def work() -> None:
+        bounds.hold_to(deadline)
         try:
             while not over.is_set():
                 number, item = waiting.get_nowait()
@@ -42,3 +49,29 @@ def map_at_once(function: Callable[[Item], Result], items: Sequence[Item], limit
     finally:
         over.set()
     return [results[number] for number in range(len(items))]
+
+
+def call_within(seconds: float, what: str, function: Callable[[], Result]) -> Result:
+    """The function's result, from a thread of its own, whose calls to AWS have so many seconds in all.
+
+    Raises what the function does, and DeadlineExceededError, also where the thread waits for what has no bound, a
+    program that fetches credentials for instance.
+    """
+    done: queue.SimpleQueue[tuple[bool, Result | BaseException]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            with bounds.within(seconds, what):
+                done.put((True, function()))
+        except BaseException as error:
+            done.put((False, error))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        is_result, found = done.get(timeout=seconds + GRACE)
+    except queue.Empty:
+        raise bounds.deadline_exceeded(seconds, what) from None
+    if not is_result:
+        assert isinstance(found, BaseException)
+        raise found
+    return cast("Result", found)

@@ -50,12 +50,15 @@ def doctor(regions: Sequence[str], output: Output) -> None:
       1  AWS does not say whose credentials these are, or which accounts there are; or the warehouse cannot be written
       2  wrong usage or configuration
     """  # noqa: D301
+    from pipeline.defs.process import process_environment
     from pipeline.extract import RetryPolicy
     from pipeline.extract.doctor import examine
+    from pipeline.extract.limits import LookLimits
 
     access, plan = _plan(regions)
     with ProgressBar() as report:
-        findings = examine(access, plan, RetryPolicy(retries=1), report)
+        limits = LookLimits(process_environment().look_deadline)
+        findings = examine(access, plan, RetryPolicy(retries=1), report, limits)
     columns = ("account_id", "account_name", "region", "identity", "status", "error_code", "error_message")
     rows = [
         (
@@ -112,7 +115,8 @@ def _plan(regions: Sequence[str]) -> tuple[Access, Plan]:
 
     environment = process_environment()
     access = Access(new_session(), ACCOUNTS_AT_ONCE)
-    return access, plan(access, regions, read_targets(environment.file("targets"), environment.tags))
+    targets_file = read_targets(environment.file("targets"), environment.tags)
+    return access, plan(access, regions, targets_file, environment.look_deadline)
 
 
 def _print_remarks(plan: Plan) -> None:

@@ -34,7 +34,7 @@ def build_prices(environment: Environment) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         with fail_with_sentence():
             home = warehouse.open()
-            listed = fetch_prices(aws.access().session, clock.now())
+            listed = fetch_prices(aws.access().session, clock.now(), aws.look_deadline)
             path = keep_prices(home, listed.rows)
             if home.snapshots():
                 views.build(home, views.Settings.read(environment))  # Those of before had no prices to read.

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from pipeline.aws import Access, new_session
+from pipeline.aws.bounds import DEADLINE
 from pipeline.extract import RetryPolicy
+from pipeline.extract.limits import LookLimits
 from pipeline.extract.sweep import Progress
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.warehouse import GRACE
@@ -16,10 +18,11 @@ _LOG_EVERY = 5.0
 
 
 class AwsResource(dg.ConfigurableResource):
-    """boto3 with its own settings, and how often a page that fails is fetched again."""
+    """boto3 with its own settings; how often a page that fails is fetched again; the seconds that a look may take."""
 
     page_retries: int = RetryPolicy.retries
     page_retry_seconds: float = RetryPolicy.seconds
+    look_deadline: float = DEADLINE
 
     def access(self, connections: int = 10) -> Access:
         """Clients and credentials for a step; `connections` is the size of each region's connection pool."""
@@ -28,6 +31,10 @@ class AwsResource(dg.ConfigurableResource):
     @property
     def retry_policy(self) -> RetryPolicy:
         return RetryPolicy(self.page_retries, self.page_retry_seconds)
+
+    @property
+    def limits(self) -> LookLimits:
+        return LookLimits(self.look_deadline)
 
 
 class WarehouseResource(dg.ConfigurableResource):

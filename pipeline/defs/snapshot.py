@@ -127,7 +127,7 @@ def _plan(environment: Environment) -> dg.OpDefinition:
             home.discard([name for name in home.staged() if is_of_ended_run(context, name)])
             planned_at = clock.now()
             targets_file = read_targets(environment.file("targets"), environment.tags)
-            planned = targets.plan(aws.access(), config.regions, targets_file)
+            planned = targets.plan(aws.access(), config.regions, targets_file, aws.look_deadline)
             selection.require_fits(len(planned.targets))
         remarks = [str(remark) for remark in planned.remarks]
         remarks += told_switch(home.cadence(), environment.window_cadence)
@@ -193,6 +193,7 @@ def _extract(cadence: str, has_workers: bool) -> dg.OpDefinition:
                 context.run_id,
                 progress.reporter(context.log),
                 shard.tags,
+                aws.limits,
             )
             rows = sweep.run(shard.targets, sink)
         configured = {"is_configured": True, "configured_at": shard.planned_at} if shard.is_whole else {}

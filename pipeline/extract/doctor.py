@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.aws import Access, Role, sessions, threads
+from pipeline.aws import Access, Role, bounds, sessions, threads
+from pipeline.extract.limits import LookLimits
 from pipeline.extract.listing import Selection
 from pipeline.extract.options import RetryPolicy
 from pipeline.extract.sweep import Progress, Sweep
@@ -38,13 +39,20 @@ class _NullSink:
         pass
 
 
-def examine(access: Access, plan: Plan, retry_policy: RetryPolicy, report: Callable[[Progress], None]) -> list[Finding]:
+def examine(
+    access: Access,
+    plan: Plan,
+    retry_policy: RetryPolicy,
+    report: Callable[[Progress], None],
+    limits: LookLimits | None = None,
+) -> list[Finding]:
     """Asks every target for one image builder, just as a snapshot would; findings in the order of the plan."""
+    limits = limits or LookLimits()
     chains = {t.roles: t.partition for t in plan.targets}
     found = threads.map_at_once(lambda item: _identity(access, *item), list(chains.items()), plan.concurrency)
     identities = dict(zip(chains, found, strict=True))
     one = Selection(page_size=1, max_items=1)
-    sweep = Sweep(access, lambda: datetime.now(UTC), one, retry_policy, plan.concurrency, report=report)
+    sweep = Sweep(access, lambda: datetime.now(UTC), one, retry_policy, plan.concurrency, report=report, limits=limits)
     rows = sweep.run(plan.targets, _NullSink())
     return [
         Finding(t, identities[t.roles], row["status"], row["error_code"], row["error_message"])
@@ -56,7 +64,7 @@ def _identity(access: Access, roles: tuple[Role, ...], partition: str) -> str | 
     """The ARN that calls are made as; None where STS does not tell, which the look's own error explains."""
     for region in access.home_regions(partition):
         try:
-            with access.acting_as(roles):
+            with bounds.within(bounds.BRIEF_DEADLINE, "asking STS who calls are made as"), access.acting_as(roles):
                 reply: dict[str, Any] = access.client("sts", region, roles, sessions.BRIEF).get_caller_identity()
             return str(reply["Arn"])
         except Exception:

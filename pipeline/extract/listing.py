@@ -5,7 +5,6 @@ How a page's bytes are got from botocore is `wire`'s subject, how they are read 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -15,13 +14,18 @@ from typing import Any
 from botocore.paginate import TokenEncoder
 
 from pipeline.aws import failures
+from pipeline.aws.bounds import EndlessListingError, Repeats
 from pipeline.errors import ConfigurationError, MalformedReplyError
 from pipeline.extract import wire
+from pipeline.extract.limits import LookLimits
 from pipeline.extract.page import Page
 from pipeline.extract.reader import READER, RECEIVED_AT, Read, TokenMismatchError
 
 GROUP = 16
 """Pages that are read in one call, while the next as many are fetched."""
+
+GROUP_BYTES = 8 * 2**20
+"""Bytes of such pages after which no further one is fetched first: they are all in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,12 @@ class Listing:
         paginator: Any,
         selection: Selection,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        limits: LookLimits | None = None,
     ) -> None:
         self.pages = 0
+        self._fetched = 0
+        self.size = 0
+        """Bytes of the pages."""
         self.received_at: datetime | None = None
         """When the page that was yielded last was received."""
         self.retries = 0
@@ -83,7 +91,9 @@ class Listing:
         self._paginator = paginator
         self._now = now
         self._rest = selection
+        self._limits = limits or LookLimits()
         self._tokens: set[int] = set()
+        self._repeats = Repeats()
         # The paginator needs to know how many builders a page has only where it is to cut the listing.
         self._reads_at_once = selection.max_items is not None or selection.starting_token is not None
 
@@ -118,8 +128,7 @@ class Listing:
         reading: Future[Read] | None = None
         is_over = False
         while not is_over:
-            group, failure = self._fetch(fetched)
-            is_over = failure is not None or len(group) < GROUP
+            group, failure, is_over = self._fetch(fetched)
             before, reading = reading, READER.read(group) if group else None
             if before:
                 yield from self._counted(before.result())
@@ -130,16 +139,29 @@ class Listing:
         if failure:
             raise failure  # Its place is after the pages before it.
 
-    def _fetch(self, fetched: Iterator[dict[str, Any]]) -> tuple[list[dict[str, Any]], Exception | None]:
-        """The next replies of a group, and the error that came in place of a further one."""
+    def _fetch(self, fetched: Iterator[dict[str, Any]]) -> tuple[list[dict[str, Any]], Exception | None, bool]:
+        """The next replies of a group, the error that came in place of a further one, and whether it was the last."""
         group: list[dict[str, Any]] = []
+        size = 0
         wire.for_this_thread(self._reads_at_once, self.listener)
         try:
-            for reply in itertools.islice(fetched, GROUP):
+            while len(group) < GROUP and size < GROUP_BYTES:
+                if (reply := next(fetched, None)) is None:
+                    return group, None, True
                 group.append(reply | {RECEIVED_AT: self._now()})
+                size += reply.get(wire.SIZE, 0)
+                self._require_within_limits(reply)
         except Exception as error:
-            return group, error
-        return group, None
+            return group, error, True
+        return group, None, False
+
+    def _require_within_limits(self, reply: dict[str, Any]) -> None:
+        self._fetched += 1
+        self.size += reply.get(wire.SIZE, 0)
+        if self._fetched > self._limits.pages:
+            raise EndlessListingError(f"AWS sent more than {self._limits.pages:,} pages; no account has as many.")
+        if self.size > self._limits.size:
+            raise EndlessListingError(f"AWS sent more than {self._limits.size:,} bytes; no account has as many.")
 
     def _counted(self, read: Read) -> Iterator[Page]:
         for metadata, received_at, page in read.pages:
@@ -149,6 +171,7 @@ class Listing:
                 if token in self._tokens:
                     raise MalformedReplyError("AWS sent the same NextToken twice, so the listing has no end.")
                 self._tokens.add(token)
+            self._repeats.add(tuple(page.names()))
             self.pages += 1
             self.received_at = received_at
             self.retries += metadata.get("RetryAttempts", 0)

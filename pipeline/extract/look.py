@@ -6,13 +6,14 @@ When a look proceeds is `sweep`'s subject; no look knows of another target's.
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime
 from typing import Any
 
 import botocore
 
 from pipeline import contract
-from pipeline.aws import failures
+from pipeline.aws import bounds, failures
 from pipeline.aws.credentials import Lease
 from pipeline.aws.redaction import redacted
 from pipeline.aws.roles import is_renewed
@@ -26,8 +27,15 @@ from pipeline.targets import Target
 
 Row = dict[str, Any]
 
+GRACE = 2.0
+"""Seconds after its deadline at which a look that has not noticed is given up: its thread waits for something that has
+no bound.
+"""
+
 RENEWALS = 3
 """How often in a row an expired session is renewed before the look fails."""
+
+_WHAT = "a look at one target"
 
 
 class Look:
@@ -39,6 +47,9 @@ class Look:
         self.has_started_over = False
         self._options = options
         self._retries = 0
+        self._seconds_left = options.limits.deadline
+        self._begun = self._took = 0.0
+        self._given_up: Row | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -49,14 +60,27 @@ class Look:
         self._builders = self._duplicates = 0
         self._failures = 0
         self._renewals = 0
-        self._tagging = Tagging(self._options.access, self.target) if self._options.tags else None
+        options = self._options
+        self._tagging = Tagging(options.access, self.target, options.limits.tags_deadline) if options.tags else None
 
     def start_over(self) -> None:
         """Discards everything but the number of retries."""
         self._retries += 1 + (self._listing.retries if self._listing else 0)
         self.spool.drop()
+        self._seconds_left -= self._took
+        self._begun = 0.0
         self.has_started_over, self.failure = True, None
         self._begin()
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its time is long over, and it has not noticed."""
+        return bool(self._begun) and time.monotonic() - self._begun > self._seconds_left + GRACE
+
+    def give_up(self) -> None:
+        """Makes it a look that failed, for want of time. Its thread may go on; what that does then does not matter."""
+        failure = failures.describe(bounds.deadline_exceeded(self._options.limits.deadline, _WHAT))
+        self._given_up = self._row(failure, self._options.now())
 
     def proceed(self, slot: Slot) -> float | None:
         """Lists from the next page on; returns None at the end, whether the look succeeded or failed.
@@ -66,13 +90,19 @@ class Look:
         """
         options = self._options
         self._started_at = self._started_at or options.now()
+        self._begun = self._begun or time.monotonic()
         lease = None
         try:
-            with options.access.acting_as(self.target.roles) as lease:
+            left = self._begun + self._seconds_left - time.monotonic()
+            with (
+                bounds.within(left, _WHAT, options.limits.deadline),
+                options.access.acting_as(self.target.roles) as lease,
+            ):
                 self._list(slot)
             self._observed_at = options.now()
             return None
         except SweepOverError:
+            self.spool.drop()
             raise
         except Exception as error:
             pause = self._pause_after(error, lease)
@@ -80,6 +110,7 @@ class Look:
                 self.failure = failures.describe(error)
                 self.spool.drop()
                 self._observed_at = options.now()
+                self._took = time.monotonic() - self._begun  # It may wait long for its turn to start over.
             return pause
 
     def _list(self, slot: Slot) -> None:
@@ -87,7 +118,7 @@ class Look:
         assert self._started_at
         if self._listing is None:
             paginator = wire.paginator(options.access, target.region, target.roles)
-            self._listing = Listing(paginator, options.selection, options.now)
+            self._listing = Listing(paginator, options.selection, options.now, options.limits)
         self._listing.listener = slot
         for page in self._listing:
             self._failures = self._renewals = 0
@@ -117,7 +148,10 @@ class Look:
     @property
     def row(self) -> Row:
         """The row of `extracts`, without the columns that the snapshot adds."""
-        listing, failure, target = self._listing, self.failure, self.target
+        return self._given_up or self._row(self.failure, self._observed_at)
+
+    def _row(self, failure: failures.Failure | None, observed_at: datetime) -> Row:
+        listing, target = self._listing, self.target
         is_whole = self._options.selection.is_whole and listing is not None and listing.resume_token is None
         return {
             "account_id": target.account_id,
@@ -128,7 +162,7 @@ class Look:
             "error_code": failure.code if failure else None,
             "error_message": failure.message if failure else None,
             "started_at": self._started_at,
-            "observed_at": self._observed_at,
+            "observed_at": observed_at,
             "pages": listing.pages if listing else 0,
             "builders": 0 if failure else self._builders - self._duplicates,
             "duplicates": self._duplicates,
@@ -136,15 +170,15 @@ class Look:
             "first_request_id": listing.request_ids[0] if listing and listing.request_ids else None,
             "last_request_id": listing.request_ids[-1] if listing and listing.request_ids else None,
             "resume_token": listing.resume_token if listing and not failure else None,
-            **self._tags_columns(),
+            **self._tags_columns(failure),
             "botocore_version": botocore.__version__,
             "contract_version": contract.VERSION,
             "run_id": self._options.run_id,
             contract.EXTRA: redacted(json.dumps(self._rest, default=str)) if self._rest else None,
         }
 
-    def _tags_columns(self) -> Row:
-        tagging = None if self.failure else self._tagging  # A target that was not seen has no tags to tell of.
+    def _tags_columns(self, look_failure: failures.Failure | None) -> Row:
+        tagging = None if look_failure else self._tagging  # A target that was not seen has no tags to tell of.
         failure = tagging.failure if tagging else None
         return {
             "tags_status": tagging.status if tagging else None,

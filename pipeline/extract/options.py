@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline.aws import Access
+from pipeline.extract.limits import LookLimits
 from pipeline.extract.listing import Selection
 
 
@@ -41,3 +42,4 @@ class LookOptions:
     on_page: Callable[[int], None] = lambda builders: None
     """Called with the number of image builders of each page."""
     tags: bool = False
+    limits: LookLimits = field(default_factory=LookLimits)

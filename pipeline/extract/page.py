@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.aws.redaction import redacted
 from pipeline.errors import MalformedReplyError
@@ -32,6 +33,11 @@ class Page:
 
     def __len__(self) -> int:
         return len(self.builders)
+
+    def names(self) -> list[str]:
+        """The names of its image builders."""
+        names: list[str] = pc.struct_field(self.builders, "Name").to_pylist()
+        return names
 
     def kept(self, indices: list[int]) -> Page:
         """The page cut to a run of indices: boto3's paginator cuts at either end only."""

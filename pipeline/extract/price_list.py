@@ -18,7 +18,7 @@ import boto3
 import botocore.loaders
 import pyarrow as pa
 
-from pipeline.aws import failures, sessions
+from pipeline.aws import bounds, failures, sessions, threads
 from pipeline.contract import PRICES
 from pipeline.errors import ConfigurationError, PricesError
 from pipeline.settings.operating_systems import ANY, operating_system
@@ -59,11 +59,18 @@ class _UnplacedError(Exception):
     """Why a product is no row."""
 
 
-def fetch_prices(session: boto3.Session, now: datetime) -> PriceList:
+def fetch_prices(session: boto3.Session, now: datetime, deadline: float = bounds.DEADLINE) -> PriceList:
     """The price list of image builders.
 
-    Raises PricesError when AWS does not answer, or lists no price of an image builder.
+    Raises PricesError when AWS does not answer within `deadline` seconds, or lists no price of an image builder.
     """
+    try:
+        return threads.call_within(deadline, "asking for the price list", lambda: _fetch(session, now))
+    except bounds.BoundError as error:
+        raise _not_told(error) from None
+
+
+def _fetch(session: boto3.Session, now: datetime) -> PriceList:
     snapshot_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"
     partition = sessions.partition_of(session, session.region_name or "us-east-1")
     distinct: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -80,11 +87,7 @@ def fetch_prices(session: boto3.Session, now: datetime) -> PriceList:
     except ConfigurationError:
         raise
     except Exception as error:
-        failure = failures.describe(error)
-        raise PricesError(
-            f"AWS does not tell its prices ({failure.code}: {failure.message.rstrip('.')}): allow pricing:GetProducts, "
-            "or give prices of your own in prices.csv."
-        ) from error
+        raise _not_told(error) from error
     if not any(row["unit"] == "hour" for row in distinct.values()):
         raise PricesError(
             f"AWS's price list of {SERVICE} has no price of an image builder; give prices of your own in prices.csv."
@@ -93,9 +96,17 @@ def fetch_prices(session: boto3.Session, now: datetime) -> PriceList:
     return PriceList(rows, tuple(sorted(unplaced, key=lambda product: product.sku)))
 
 
+def _not_told(error: Exception) -> PricesError:
+    failure = failures.describe(error)
+    return PricesError(
+        f"AWS does not tell its prices ({failure.code}: {failure.message.rstrip('.')}): allow pricing:GetProducts, "
+        "or give prices of your own in prices.csv."
+    )
+
+
 def _products(client: Any) -> Iterator[dict[str, Any]]:
     # All of them: some of image builders' have none of the attributes that a filter could ask for.
-    for page in client.get_paginator("get_products").paginate(ServiceCode=SERVICE):
+    for page in bounds.pages_of(client.get_paginator("get_products").paginate(ServiceCode=SERVICE)):
         for text in page["PriceList"]:
             yield json.loads(text)
 

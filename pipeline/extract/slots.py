@@ -14,7 +14,7 @@ OVERDUE = 1.0
 
 
 class SweepOverError(Exception):
-    """The sweep has ended: a look that is still under way stops."""
+    """The sweep has ended, or has given a look up: if it is still under way, it stops."""
 
 
 class Slots:
@@ -63,14 +63,16 @@ class Slots:
 
     def _take_back(self, slot: Slot) -> None:
         self._returning += slot not in self._held
-        while slot not in self._held and not self._is_closed:
+        while slot not in self._held and not self._is_closed and not slot.is_given_up:
             if self._free > 0:
                 self._free -= 1
                 self._returning -= 1
                 self._held.add(slot)
             else:
                 self._changed.wait()
-        if self._is_closed:
+        if self._is_closed or slot.is_given_up:
+            if slot not in self._held:
+                self._returning -= 1
             raise SweepOverError
         if self._free > 0:
             self._wake()  # Nobody else was given a slot while a holder waited to have its own back.
@@ -82,9 +84,17 @@ class Slot:
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
         self.alive_at = time.monotonic()
+        self.is_given_up = False
+
+    def give_up(self) -> None:
+        """Frees the slot for good: its look gets a SweepOverError at its next call."""
+        with self._slots._changed:
+            self.is_given_up = True
+            self._slots._lend(self)
+            self._slots._changed.notify_all()
 
     def before_call(self) -> None:
-        """Waits for the slot where it was lent. Raises SweepOverError when the sweep has ended."""
+        """Waits for the slot where it was lent. Raises SweepOverError when the sweep has ended, or the look's time."""
         with self._slots._changed:
             self._slots._take_back(self)
             self.alive_at = time.monotonic()

@@ -15,6 +15,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from pipeline.aws import Access, failures
+from pipeline.extract.limits import LookLimits
 from pipeline.extract.listing import Selection
 from pipeline.extract.look import Look, Row
 from pipeline.extract.options import LookOptions, RetryPolicy
@@ -66,13 +67,15 @@ class Sweep:
     run_id: str | None = None
     report: Callable[[Progress], None] = lambda progress: None
     tags: bool = False
+    limits: LookLimits = field(default_factory=LookLimits)
 
     def run(self, targets: Sequence[Target], sink: Sink) -> list[Row]:
         """Looks at every target; the rows of looks that succeed go to `sink`, each look's all at once.
 
         A look has one page in flight, because AWS throttles by account and region. A page that fails for a passing
         reason is fetched again after a pause; a look that goes on failing starts over once, when all others are done.
-        If it fails then, its row says so: what happens to a target is never raised.
+        If it fails then, its row says so: what happens to a target is never raised. A look whose time is over is given
+        up, whatever its thread waits for.
 
         Returns the rows of `extracts` in the order of `targets`, without the columns that the snapshot adds.
         An error raised in this thread ends the sweep at once: looks under way stop at their next call.
@@ -86,20 +89,24 @@ class Sweep:
             self.run_id,
             lambda builders: progress.add(builders=builders),
             self.tags,
+            self.limits,
         )
         rows: dict[Target, Row] = {}
         batches = _Batches(sink)
-        for look in self._ended(_interleave_accounts(targets), options, lambda: self.report(progress)):
-            rows[look.target] = look.row
-            with look.spool:
-                batches.add(look.spool)
-            progress.add(done=1, failed=look.failure is not None)
+        for look, spool in self._ended(_interleave_accounts(targets), options, lambda: self.report(progress)):
+            rows[look.target] = row = look.row
+            if spool:
+                with spool:
+                    batches.add(spool)
+            progress.add(done=1, failed=row["status"] != "ok")
             self.report(progress)
         batches.flush()
         return _mark_regions_not_enabled([rows[target] for target in targets])
 
-    def _ended(self, targets: Sequence[Target], options: LookOptions, tick: Callable[[], None]) -> Iterator[Look]:
-        """The looks, each when it has ended."""
+    def _ended(
+        self, targets: Sequence[Target], options: LookOptions, tick: Callable[[], None]
+    ) -> Iterator[tuple[Look, Spool | None]]:
+        """The looks, each when it has ended, and its rows; without them, when it was given up."""
         waiting = LookQueue(Look(target, options) for target in targets)
         with Workers(self.concurrency) as workers:
             while True:
@@ -115,7 +122,10 @@ class Sweep:
                     elif look.failure and look.failure.is_transient and not look.has_started_over:
                         waiting.put_off(look)
                     else:
-                        yield look
+                        yield look, look.spool
+                for look in workers.overdue():
+                    look.give_up()
+                    yield look, None
                 tick()
 
 

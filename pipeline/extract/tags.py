@@ -5,12 +5,13 @@ A refusal or a failure costs the tags and nothing else.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import pyarrow as pa
 
 from pipeline import contract
-from pipeline.aws import Access, failures, sessions
+from pipeline.aws import Access, bounds, failures, sessions
 from pipeline.aws.failures import Failure
 from pipeline.targets import Target
 
@@ -23,9 +24,11 @@ _Tags = dict[str, list[dict[str, str]]]
 class Tagging:
     """The tags of one target's image builders. `failure` says why they are not all known, once a call has failed."""
 
-    def __init__(self, access: Access, target: Target) -> None:
+    def __init__(self, access: Access, target: Target, deadline: float) -> None:
+        """`deadline`: the seconds that all calls for them may take."""
         self.failure: Failure | None = None
         self._access, self._target = access, target
+        self._deadline, self._took = deadline, 0.0
         self._one_by_one = False
 
     @property
@@ -36,13 +39,16 @@ class Tagging:
     def of(self, arns: Sequence[str]) -> pa.Array:
         """The tags of image builders, of the type `contract.TAG_LIST`, ordered by key; null where they are unknown."""
         found: _Tags = {}
-        for start in range(0, len(arns), ARNS_PER_CALL):
-            if self.failure:  # botocore has retried; further calls would fail as well.
-                break
-            try:
-                found |= self._fetch(arns[start : start + ARNS_PER_CALL])
-            except Exception as error:
-                self.failure = failures.describe(error)
+        begun = time.monotonic()
+        with bounds.within(self._deadline - self._took, "asking for a target's tags", self._deadline):
+            for start in range(0, len(arns), ARNS_PER_CALL):
+                if self.failure:  # botocore has retried; further calls would fail as well.
+                    break
+                try:
+                    found |= self._fetch(arns[start : start + ARNS_PER_CALL])
+                except Exception as error:
+                    self.failure = failures.describe(error)
+        self._took += time.monotonic() - begun
         return pa.array([found.get(arn) for arn in arns], contract.TAG_LIST)
 
     def _fetch(self, arns: Sequence[str]) -> _Tags:
@@ -60,14 +66,11 @@ class Tagging:
         client = self._access.client("resourcegroupstaggingapi", target.region, target.roles, sessions.BRIEF)
         # The reply leaves out resources that were never tagged.
         found: _Tags = {arn: [] for arn in arns}
-        parameters: dict[str, object] = {"ResourceARNList": list(arns)}
-        while True:
-            reply = client.get_resources(**parameters)
+        pages = client.get_paginator("get_resources").paginate(ResourceARNList=list(arns))
+        for reply in bounds.pages_of(pages, "PaginationToken"):
             for resource in reply["ResourceTagMappingList"]:
                 found[resource["ResourceARN"]] = sorted(resource.get("Tags", []), key=lambda tag: str(tag["Key"]))
-            if not reply.get("PaginationToken"):
-                return found
-            parameters["PaginationToken"] = reply["PaginationToken"]
+        return found
 
     def _by_appstream(self, arn: str) -> list[dict[str, str]]:
         client = self._access.client("appstream", self._target.region, self._target.roles, sessions.BRIEF)

@@ -8,6 +8,7 @@ truncates rightly. What the bytes mean is `pages`' subject.
 from __future__ import annotations
 
 import threading
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from pipeline.aws import Access, Role, sessions
@@ -16,8 +17,8 @@ from pipeline.extract import pages
 from pipeline.extract.page import Page
 
 LIST, TOKEN = "ImageBuilders", "NextToken"
-PAGE, BODY = "Page", "Body"
-"""Keys of a stub: the page that was read, or the bytes that are still to be read."""
+PAGE, BODY, SIZE = "Page", "Body", "Size"
+"""Keys of a stub: the page that was read, or the bytes that are still to be read; and how many bytes they are."""
 
 _OPERATION = "appstream.DescribeImageBuilders"
 
@@ -67,10 +68,13 @@ def _take_body(
 ) -> None:
     body = response_dict["body"]
     is_json = operation_model.service_model.resolved_protocol == "json"
-    if response_dict["status_code"] >= 300:
+    status = response_dict["status_code"]
+    if status >= 300:
         if is_json and not pages.is_object(body):
             response_dict["body"] = b"{}"  # botocore's parser fails on some error bodies; the status is enough.
         return
+    if status != HTTPStatus.OK:
+        raise MalformedReplyError(f"AWS answered {status}, which comes with no page of image builders; 200 does.")
     promised = response_dict["headers"].get("content-length", "")
     if promised.isdigit() and int(promised) != len(body):
         raise MalformedReplyError(f"The connection was cut: {len(body):,} of {int(promised):,} bytes came.")
@@ -83,6 +87,6 @@ def _take_body(
 def _stub(body: bytes) -> dict[str, Any]:
     """What botocore's paginator needs of a page. Each builder is its index, so that a cut list says what to keep."""
     if not getattr(_thread, "reads_at_once", True):
-        return {LIST: [], TOKEN: pages.peek_token(body), BODY: body}
+        return {LIST: [], TOKEN: pages.peek_token(body), BODY: body, SIZE: len(body)}
     page: Page = pages.read_page(body)
-    return {LIST: list(range(len(page))), TOKEN: page.next_token, PAGE: page}
+    return {LIST: list(range(len(page))), TOKEN: page.next_token, PAGE: page, SIZE: len(body)}

@@ -73,6 +73,8 @@ class Workers:
         self._news: queue.SimpleQueue[tuple[Look, float | None] | BaseException | None] = queue.SimpleQueue()
         self._slots = Slots(concurrency, lambda: self._news.put(None))
         self._threads = 0
+        self._proceeding: dict[Look, Slot] = {}
+        """The looks that threads are at. Who removes one decides how it goes on: its thread, or `overdue`."""
 
     def __enter__(self) -> Workers:
         return self
@@ -87,6 +89,7 @@ class Workers:
         if self.busy >= self._limit or not (slot := self._slots.acquire()):
             return False
         self.busy += 1
+        self._proceeding[look] = slot
         if self.busy > self._threads:
             self._threads += 1
             threading.Thread(target=self._work, name=f"look-{self._threads}", daemon=True).start()
@@ -108,6 +111,17 @@ class Workers:
         except queue.Empty:
             return
 
+    def overdue(self) -> list[Look]:
+        """The looks whose time is over, and whose threads still wait for something: both are given up."""
+        given_up = []
+        for look in [look for look in tuple(self._proceeding) if look.is_overdue]:
+            if slot := self._proceeding.pop(look, None):
+                slot.give_up()
+                self.busy -= 1
+                self._threads -= 1
+                given_up.append(look)
+        return given_up
+
     def _work(self) -> None:
         while job := self._jobs.get():
             look, slot = job
@@ -120,4 +134,6 @@ class Workers:
                 return
             finally:
                 slot.release()
+            if self._proceeding.pop(look, None) is None:
+                return  # It was given up.
             self._news.put((look, pause))

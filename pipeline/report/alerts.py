@@ -104,12 +104,16 @@ def post(destination: Destination, alerts: list[Alert], snapshot_id: str) -> Non
         "Idempotency-Key": hashlib.sha256(snapshot_id.encode() + content).hexdigest(),
     }
     try:
-        reply = requests.post(destination.url, content, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+        # Only the status of the answer counts; its body, which may have no end, is not read.
+        with requests.post(
+            destination.url, content, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
+        ) as reply:
+            is_refused, status = not reply.ok or reply.is_redirect, reply.status_code
     except requests.RequestException as error:
         # The error's own text quotes the URL, which is a secret.
         raise AlertError(f"The {destination.kind} does not answer ({type(error).__name__}).") from None
-    if not reply.ok or reply.is_redirect:
-        raise AlertError(f"The {destination.kind} refuses alerts: status {reply.status_code}.")
+    if is_refused:
+        raise AlertError(f"The {destination.kind} refuses alerts: status {status}.")
 
 
 def _text(alerts: list[Alert]) -> str:

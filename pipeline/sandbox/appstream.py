@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import cbor2
@@ -20,13 +21,12 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, StructureShape
 
 from pipeline.sandbox.estate import Estate, ImageBuilder
-from pipeline.sandbox.faults import ERRORS, Fault, Reply, cut, error
+from pipeline.sandbox.faults import ERRORS, Fault, Reply, body_of, error, headers_of
 
 OPERATION = "DescribeImageBuilders"
 DEFAULT_PAGE, LARGEST_PAGE = 50, 1000
 
 _SCOPE = re.compile(r"Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/")
-_REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,11 @@ class AppStream:
         reply = self._answer(environ, body, is_cbor)
         if is_cbor and reply.content_type.startswith("application/x-amz-json"):
             reply = _as_cbor(reply, self._operation.output_shape)
-        headers = [
-            ("Content-Type", reply.content_type),
-            ("Content-Length", str(len(reply.body))),
-            ("x-amzn-RequestId", str(uuid.uuid4())),
-        ]
+        headers = [*headers_of(reply), ("x-amzn-RequestId", str(uuid.uuid4()))]
         if is_cbor:
             headers.append(("smithy-protocol", "rpc-v2-cbor"))
-        start_response(f"{reply.status} {_REASONS[reply.status]}", headers)
-        return [reply.body] if reply.sent is None else cut(environ, reply.body[: reply.sent])
+        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", headers)
+        return body_of(reply, environ)
 
     def _answer(self, environ: dict[str, Any], body: bytes, is_cbor: bool) -> Reply:
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))

@@ -5,9 +5,12 @@ A fault changes the reply that would have been sent; which requests it strikes, 
 
 from __future__ import annotations
 
+import base64
+import itertools
 import json
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
@@ -18,6 +21,7 @@ from typing import Any
 class Reply:
     """An HTTP reply. `sent` is how much of the body leaves before the connection is cut; None is all of it.
 
+    `pace`: seconds before each byte of the body; `is_endless`: the body is sent again and again, without end.
     `asked_token` is the NextToken that the request came with, `session_token` what it was signed with.
     """
 
@@ -26,6 +30,8 @@ class Reply:
     sent: int | None = None
     asked_token: str | None = None
     session_token: str | None = None
+    pace: float = 0.0
+    is_endless: bool = False
     content_type: str = "application/x-amz-json-1.1"
 
 
@@ -93,6 +99,35 @@ def _unknown(page: dict[str, Any]) -> None:
         builder["State"] = "HIBERNATED"
 
 
+def headers_of(reply: Reply) -> list[tuple[str, str]]:
+    """The headers of its body; one without end has no length, and ends with the connection."""
+    length = ("Connection", "close") if reply.is_endless else ("Content-Length", str(len(reply.body)))
+    return [("Content-Type", reply.content_type), length]
+
+
+def body_of(reply: Reply, environ: dict[str, Any]) -> Iterable[bytes]:
+    """The body as it is sent."""
+    if reply.sent is not None:
+        return cut(environ, reply.body[: reply.sent])
+    if reply.is_endless:
+        body = reply.body or b" "
+        return itertools.repeat(body * (2**16 // len(body) + 1))
+    return _dripping(reply) if reply.pace else [reply.body]
+
+
+def _dripping(reply: Reply) -> Iterable[bytes]:
+    for place in range(len(reply.body)):
+        time.sleep(reply.pace)
+        yield reply.body[place : place + 1]
+
+
+def _of_an_endless_listing(kind: str | None) -> Reply:
+    """A page under a token of its own: without builders, always with the `same` one, or always with a `new` one."""
+    names = {"same": ["again"], "new": [f"b-{uuid.uuid4().hex}"]}.get(kind or "", [])
+    token = base64.urlsafe_b64encode(json.dumps({"start": 0, "page": 1, "id": uuid.uuid4().hex}).encode()).decode()
+    return Reply(200, json.dumps({"ImageBuilders": [{"Name": name} for name in names], "NextToken": token}).encode())
+
+
 def cut(environ: dict[str, Any], part: bytes) -> Iterable[bytes]:
     """A body of which only a part is sent before the connection ends."""
     if part:
@@ -147,10 +182,14 @@ KINDS: dict[str, Callable[[Reply, Any], Reply]] = {
     "error_object": lambda reply, _: error(200, "InternalFailure", "An internal error occurred"),
     "repeat_token": lambda reply, token: _edit(reply, lambda page: page.update(NextToken=token or reply.asked_token)),
     "unknown_members": lambda reply, _: _edit(reply, _unknown),
+    "trickle": lambda reply, seconds: replace(reply, pace=2.0 if seconds is None else seconds),
+    "endless": lambda reply, _: replace(reply, is_endless=True),
+    "endless_listing": lambda _, kind: _of_an_endless_listing(kind),
     "misfit": lambda reply, _: _edit(reply, _each("RootVolumeConfig", {"VolumeSizeInGb": "200"})),
     "error_body": lambda reply, sent: replace(reply, status=sent[0] if sent else 500, body=sent[1] if sent else b"[]"),
     "body": lambda reply, text: replace(reply, body=text if isinstance(text, bytes) else str(text).encode()),
 }
-"""Every kind of fault by its name. `latency` takes seconds, `body` the body to send in place of the page,
+"""Every kind of fault by its name. `latency` takes seconds, `trickle` the seconds before each byte, `endless_listing`
+what its pages hold, `body` the body to send in place of the page,
 `error_body` a status and a body,
 `repeat_token` the token to repeat, or none for the one that the page was asked with."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from pipeline.sandbox.faults import ERRORS, Fault, Reply, cut, error
+from pipeline.sandbox.faults import ERRORS, Fault, Reply, body_of, error, headers_of
 
 _SCOPE = re.compile(r"Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
 _HANDED_OUT = re.compile(rb"<(AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)<")
@@ -76,9 +76,10 @@ class Front:
             refusal = _changed(fault, refusal, service, operation)
         if refusal is None:
             return self._answer(environ, start_response, operation)
-        headers = [("Content-Type", refusal.content_type), ("Content-Length", str(len(refusal.body)))]
-        start_response(f"{refusal.status} -", headers)
-        return [refusal.body] if refusal.sent is None else cut(environ, refusal.body[: refusal.sent])
+        if not refusal.body and (refusal.pace or refusal.is_endless):  # It changes what moto answers.
+            refusal = replace(refusal, body=b"".join(self._answer(environ, lambda *_: None, operation)))
+        start_response(f"{refusal.status} -", headers_of(refusal))
+        return body_of(refusal, environ)
 
     def _refusal(
         self, service: str, operation: str, key: str, role: str | None, asked: dict[str, list[str]]

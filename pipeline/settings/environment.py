@@ -90,6 +90,11 @@ class Environment(BaseModel):
         default="never",
         description="never, any or all: a run fails, after its commit, when any or all of its targets were not seen",
     )
+    look_deadline: Annotated[int, BeforeValidator(values.strict_number)] = Field(
+        default=900,
+        ge=1,
+        description="seconds that a look at one target may take, retries and all; planning and the price list likewise",
+    )
     keep_days: Annotated[int, BeforeValidator(values.strict_number)] | None = Field(
         default=None,
         ge=3,
@@ -233,7 +238,7 @@ def _sentence(error: Any, given: Mapping[str, Any]) -> str:
         return f"{variable(name)} is '{value}'; it must be a day, 2026-11-25 for instance."
     if error["type"] == "value_error":
         return f"{variable(name)} is '{value}': {error['ctx']['error']}."
-    if name in ("shards", "keep_days", "keep_runs_days"):
+    if name in ("shards", "keep_days", "keep_runs_days", "look_deadline"):
         least = 3 if name == "keep_days" else 1
         return f"{variable(name)} is '{value}'; it must be a whole number from {least}."
     return f"{variable(name)} is '{value}': {error['msg']}."

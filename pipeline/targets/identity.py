@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import boto3
 from botocore.exceptions import NoCredentialsError, PartialCredentialsError
 
-from pipeline.aws import Access, failures, sessions
+from pipeline.aws import Access, bounds, failures, sessions
 from pipeline.errors import ConfigurationError, CredentialsError
 from pipeline.targets.regions import is_glob
 
@@ -38,7 +38,8 @@ def current_identity(access: Access, regions: Sequence[str]) -> Identity:
         homes = [] if named else access.home_regions(partition)
         for region in dict.fromkeys([*named, *([own] if own else []), *homes]):
             try:
-                reply = access.client("sts", region).get_caller_identity()
+                with bounds.within(bounds.BRIEF_DEADLINE, "asking STS whose credentials these are"):
+                    reply = access.client("sts", region).get_caller_identity()
                 arn = str(reply.get("Arn", "")).split(":")
                 return Identity(str(reply["Account"]), arn[1] if len(arn) > 1 else partition)
             except ConfigurationError:
@@ -81,7 +82,8 @@ def _account_of_credentials(session: boto3.Session) -> str | None:
 def _account_of_any_builder(session: boto3.Session, region: str) -> str | None:
     """The account in the ARN of any image builder, for endpoints that serve AppStream but no STS; None without one."""
     try:
-        reply = sessions.client(session, "appstream", region).describe_image_builders(MaxResults=1)
+        with bounds.within(bounds.BRIEF_DEADLINE, "asking AppStream for an image builder"):
+            reply = sessions.client(session, "appstream", region).describe_image_builders(MaxResults=1)
         return str(reply["ImageBuilders"][0]["Arn"].split(":")[4]) or None
     except Exception:
         return None

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from pipeline.aws import Access, failures
+from pipeline.aws.bounds import pages_of
 from pipeline.aws.redaction import redacted
 from pipeline.aws.roles import retry_when_expired
 from pipeline.errors import ConfigurationError, CredentialsError, MalformedReplyError
@@ -73,17 +74,19 @@ def _all(client: Any) -> list[Member]:
 def _below(client: Any, units: Sequence[str]) -> list[Member]:
     """The accounts of the units and of all units below them."""
     found: list[Member] = []
-    waiting = list(units)
+    waiting, known = list(units), set(units)
     while waiting:
         unit = waiting.pop()
         found.extend(_members(client, "list_accounts_for_parent", ParentId=unit))
-        for page in client.get_paginator("list_organizational_units_for_parent").paginate(ParentId=unit):
-            waiting.extend(below["Id"] for below in page["OrganizationalUnits"])
+        for page in pages_of(client.get_paginator("list_organizational_units_for_parent").paginate(ParentId=unit)):
+            below = [unit["Id"] for unit in page["OrganizationalUnits"] if unit["Id"] not in known]
+            known.update(below)
+            waiting.extend(below)
     return found
 
 
 def _members(client: Any, operation: str, **parameters: str) -> Iterator[Member]:
-    for page in client.get_paginator(operation).paginate(**parameters):
+    for page in pages_of(client.get_paginator(operation).paginate(**parameters)):
         for account in page["Accounts"]:
             # State is the newer of the two; Status ends in September 2026 (Organizations API reference, Account).
             state = account.get("State") or account.get("Status") or "ACTIVE"

@@ -11,9 +11,9 @@ from functools import cache
 
 import boto3
 
-from pipeline.aws import Access, Role, sessions, threads
+from pipeline.aws import Access, Role, bounds, sessions, threads
 from pipeline.aws.failures import Failure
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, CredentialsError
 from pipeline.settings.targets_file import TargetsFile
 from pipeline.targets import organization
 from pipeline.targets.identity import Identity, current_identity
@@ -37,13 +37,27 @@ class _Account:
     where: str = ""
 
 
-def plan(access: Access, regions: Sequence[str] = (), settings: TargetsFile | None = None) -> Plan:
+def plan(
+    access: Access,
+    regions: Sequence[str] = (),
+    settings: TargetsFile | None = None,
+    deadline: float = bounds.DEADLINE,
+) -> Plan:
     """The targets: the accounts of the targets file, else the current one, in `regions`, else in the file's.
 
     Raises ConfigurationError for settings that are not valid, CredentialsError when AWS does not say whose the current
-    credentials are, or which accounts there are. What is wrong with one account is told by its own looks.
+    credentials are, or which accounts there are, within `deadline` seconds. What is wrong with one account is told by
+    its own looks.
     """
-    settings = settings or TargetsFile()
+    try:
+        return threads.call_within(
+            deadline, "planning what to look at", lambda: _plan(access, regions, settings or TargetsFile())
+        )
+    except bounds.BoundError as error:
+        raise CredentialsError(f"AWS does not tell what there is to look at. {error}") from None
+
+
+def _plan(access: Access, regions: Sequence[str], settings: TargetsFile) -> Plan:
     wanted = tuple(dict.fromkeys(regions or settings.regions or _own_region(access.session)))
     atlas = Atlas(access.session)
     atlas.require_known(wanted)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 import boto3
 
-from pipeline.aws import Access, Role, failures, sessions
+from pipeline.aws import Access, Role, bounds, failures, sessions
 from pipeline.errors import ConfigurationError, nearest
 
 
@@ -66,7 +66,7 @@ def enabled_regions(access: Access, roles: tuple[Role, ...], partition: str) -> 
     failure = failures.Failure("error", "NoRegion", f"No region of {partition} is known.", False)
     for region in access.home_regions(partition)[:2]:
         try:
-            with access.acting_as(roles):
+            with bounds.within(bounds.BRIEF_DEADLINE, "asking which regions are enabled"), access.acting_as(roles):
                 reply = access.client("ec2", region, roles, sessions.PLANNING).describe_regions()
             found = frozenset(r["RegionName"] for r in reply["Regions"] if r.get("OptInStatus") != "not-opted-in")
             # Every account has some enabled.

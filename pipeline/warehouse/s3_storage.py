@@ -14,7 +14,7 @@ import pyarrow as pa
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.aws import sessions
+from pipeline.aws import replies, sessions
 from pipeline.errors import ConfigurationError, WarehouseError
 from pipeline.warehouse.s3_errors import as_sentence, code_of, is_not_there, is_refused_condition
 from pipeline.warehouse.s3_lock import LeasedLock
@@ -68,7 +68,8 @@ class ObjectStorage:
         if session.get_credentials() is None:
             raise ConfigurationError("AWS credentials are missing, and the warehouse is on S3: set AWS_PROFILE.")
         # Requests for a bucket of another region are sent there by botocore, once it was told where that is.
-        self.client = sessions.client(session, "s3", sessions.configured_region(session) or "us-east-1")
+        region = sessions.configured_region(session) or "us-east-1"
+        self.client = sessions.client(session, "s3", region, limits=replies.Limits(most_bytes=None))
         self.reader = Reader(self.client, self.bucket, self._uri)
         self.files = FilesForDuckDB(self.reader, self.bucket)
         self._lock = LeasedLock(

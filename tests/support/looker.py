@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.aws import Access, sessions
 from pipeline.extract import RetryPolicy, Selection, Sweep
+from pipeline.extract.limits import LookLimits
 from pipeline.extract.look import Row
 from pipeline.sandbox.estate import FixedEstate
 from pipeline.sandbox.server import Sandbox
@@ -24,12 +25,20 @@ class Looker:
     cadence: str = "daily"
     retry_policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(1, 0))
     tags: bool = False
+    limits: LookLimits = field(default_factory=LookLimits)
     steps: int = -1
 
     def extract(self, *regions: str, **selection: Any) -> Extracted:
         access = Access(sessions.new_session())
         sweep = Sweep(
-            access, self.sandbox.clock.now, Selection(**selection), self.retry_policy, 4, "run-1", tags=self.tags
+            access,
+            self.sandbox.clock.now,
+            Selection(**selection),
+            self.retry_policy,
+            4,
+            "run-1",
+            tags=self.tags,
+            limits=self.limits,
         )
         self.steps += 1
         with self.warehouse.stage(f"run-1-{self.steps}") as (stream, sink):

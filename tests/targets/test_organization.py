@@ -1,5 +1,7 @@
 """Accounts that AWS Organizations tells of: which are wanted, which are left out, and what is said of them."""
 
+import json
+import uuid
 from typing import Any
 
 import pytest
@@ -128,4 +130,34 @@ def test_an_organization_that_does_not_answer_ends_the_plan_rather_than_shrink_i
 ) -> None:
     teams.sandbox.appstream.faults.append(Fault(kind, service="organizations"))
     with pytest.raises(CredentialsError, match="AWS Organizations does not tell which accounts there are"):
+        plan()
+
+
+def test_a_unit_that_is_below_itself_is_walked_through_once(teams: Organization) -> None:
+    moto, root = teams.sandbox.front.moto, {"OrganizationalUnits": [{"Id": teams.units["teams"]}]}
+
+    def round_and_round(environ: dict[str, Any], start_response: Any) -> Any:
+        if not environ.get("HTTP_X_AMZ_TARGET", "").endswith("ListOrganizationalUnitsForParent"):
+            return moto(environ, start_response)
+        body = json.dumps(root).encode()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    teams.sandbox.front.moto = round_and_round
+    assert names(plan(include_ous=[teams.units["teams"]])) == ["cad", "gis"]
+
+
+def test_a_list_of_accounts_without_an_end_is_noticed(teams: Organization) -> None:
+    moto = teams.sandbox.front.moto
+
+    def endless(environ: dict[str, Any], start_response: Any) -> Any:
+        if not environ.get("HTTP_X_AMZ_TARGET", "").endswith("ListAccounts"):
+            return moto(environ, start_response)
+        page = {"Accounts": [{"Id": teams.members["cad"], "Name": "cad"}], "NextToken": uuid.uuid4().hex}
+        body = json.dumps(page).encode()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    teams.sandbox.front.moto = endless
+    with pytest.raises(CredentialsError, match=r"EndlessListing: AWS sent 50 pages in a row that it had sent before"):
         plan()

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from pipeline import targets
-from pipeline.aws import Role
+from pipeline.aws import Access, Role, new_session
 from pipeline.errors import ConfigurationError, CredentialsError
 from pipeline.sandbox.estate import FixedEstate
 from pipeline.sandbox.faults import Fault
@@ -17,6 +17,7 @@ from pipeline.settings import targets_file
 from pipeline.settings.targets_file import TargetsFile, read_targets
 from pipeline.targets import Plan, Target
 from tests.support import StartSandbox, builder, plan_of, role_arn, settings_of, target, write_targets
+from tests.support.dripping import Dripping
 
 ROOT = Path(__file__).parents[2]
 
@@ -354,3 +355,33 @@ def test_shards_are_of_like_size_and_keep_accounts_together(shards: int) -> None
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
     accounts = [{t.account_id for t in part} for part in parts]
     assert sum(map(len, accounts)) <= 9 + shards - 1 or shards > 9
+
+
+@pytest.mark.parametrize("seconds", [0.02, None])
+def test_an_endpoint_that_drips_or_is_silent_does_not_hold_the_plan(
+    seconds: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Dripping(seconds) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+        with pytest.raises(CredentialsError, match=r"DeadlineExceeded: Planning what to look at may take 0 seconds"):
+            targets.plan(Access(new_session()), deadline=0.4)
+
+
+def test_a_program_that_fetches_credentials_does_not_hold_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("[default]\ncredential_process = sleep 8\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    with pytest.raises(CredentialsError, match=r"AWS does not tell what there is to look at. Planning"):
+        targets.plan(Access(new_session()), deadline=0.2)
+
+
+def test_an_account_that_does_not_tell_its_regions_costs_itself(sandbox: Sandbox) -> None:
+    sandbox.appstream.faults.append(Fault("trickle", service="ec2", value=0.2))
+    planned = targets.plan(Access(new_session()), ["us-*"], deadline=1.0)
+    assert {"us-east-1", "us-west-2"} <= {t.region for t in planned.targets}
+    (remark,) = planned.remarks
+    assert "DeadlineExceeded" in str(remark)
+    assert "all are tried" in str(remark)
