@@ -107,7 +107,7 @@ def speed() -> str:
             }
         )
     title = f"{BUILDERS:,} image builders at 100 a page, medians of {ROUNDS} rounds taken in turns"
-    return f"{title}\n\n{to_markdown(rows)}"
+    return f"{title}\n\n{to_markdown(rows, is_markup=True)}"
 
 
 def memory() -> str:
@@ -125,7 +125,7 @@ def memory() -> str:
         }
         for builders, peak in peaks.items()
     ]
-    return f"Peak memory of this project's process\n\n{to_markdown(rows)}"
+    return f"Peak memory of this project's process\n\n{to_markdown(rows, is_markup=True)}"
 
 
 def organization() -> str:
@@ -161,7 +161,7 @@ def organization() -> str:
         f"A sweep of {ACCOUNTS} accounts in {REGIONS} regions, {EACH} image builders each, "
         f"{LATENCY * 1e3:.0f} ms a call; ideal is calls × latency ÷ how many are at once"
     )
-    return f"{title}\n\n{to_markdown(rows)}"
+    return f"{title}\n\n{to_markdown(rows, is_markup=True)}"
 
 
 def calls_since(server: subprocess.Popen[str]) -> int:
@@ -184,7 +184,7 @@ def memory_of_sweeps() -> str:
         {"targets": f"{n:,}", "peak MiB": f"{peak:.0f}", "÷ the first": f"{peak / smallest:.2f}"}
         for n, peak in peaks.items()
     ]
-    return f"Peak memory of a sweep\n\n{to_markdown(rows)}"
+    return f"Peak memory of a sweep\n\n{to_markdown(rows, is_markup=True)}"
 
 
 def history() -> str:

@@ -60,7 +60,8 @@ def _of_cadence(cadence: str, folder: Path, store: Store) -> str:
             rows[what][f"{days:,} days"] = len(store.requests)
     for what, most in WANTED.items():
         rows[what]["wanted"] = f"at most {most:,}" if cadence == "daily" else ""
-    return f"Requests to S3, {cadence} windows, by the age of the warehouse\n\n{to_markdown([files, *rows.values()])}"
+    table = to_markdown([files, *rows.values()], is_markup=True)
+    return f"Requests to S3, {cadence} windows, by the age of the warehouse\n\n{table}"
 
 
 def _upload(cadence: str, days: int, folder: Path) -> str:

@@ -146,7 +146,7 @@ def _of_size(folder: Path, cadence: str, builders: int, windows: int) -> str:
             }
         )
     title = f"A year of {cadence} snapshots of {builders:,} image builders ({builders * windows:,} rows{_size(home)})"
-    return f"{title}\n\n{to_markdown(rows)}"
+    return f"{title}\n\n{to_markdown(rows, is_markup=True)}"
 
 
 def _size(home: Warehouse) -> str:

@@ -53,6 +53,10 @@ class PricesError(ImageBuildersError):
     """AWS's price list cannot be read, or has no price of an image builder."""
 
 
+class InstanceError(ImageBuildersError):
+    """Dagster's instance, the folder where it keeps its runs, cannot be read or written."""
+
+
 class AlertError(ImageBuildersError):
     """Slack or a webhook did not accept an alert; the sensor sends it again at its next tick."""
 
@@ -61,6 +65,10 @@ class QueryError(ImageBuildersError):
     """DuckDB refuses the SQL."""
 
     exit_code = 2
+
+
+class QueryTimeoutError(ImageBuildersError):
+    """A question took longer than it was given."""
 
 
 class ViewError(ImageBuildersError):

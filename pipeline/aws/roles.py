@@ -97,8 +97,8 @@ class AssumedRole:
     def _role_error(self, failure: Failure) -> RoleError:
         if failure.status == "network":
             self._region = next(self._regions)
-        # An expiry is that of the session that this role is assumed from, which can be renewed; and that the time of one
-        # look is over says nothing of the role.
+        # An expiry is that of the session that this role is assumed from, which can be renewed. A look whose time is
+        # over says nothing of the role.
         if not failure.is_transient and failure.code not in failures.EXPIRED and failure.status != "network":
             self._refusal = failure
         return RoleError(self._role.arn, failure)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import atexit
-import errno
 import os
 import signal
 import sys
 import threading
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from pipeline import __version__
-from pipeline.cli import explore, export, forget, query, sandbox, snapshot, targets
+from pipeline.cli import edge, explore, export, forget, interrupts, query, sandbox, snapshot, targets
+from pipeline.cli.printing import tell
 from pipeline.errors import ImageBuildersError
-
-INTERRUPTED = 130
 
 
 class _Commands(click.Group):
@@ -32,18 +30,22 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ImageBuildersError as error:
-            click.echo(f"image-builders: {error}", err=True)
-            if error.exit_code == INTERRUPTED:
-                _exit_now()
+            _say(error)
+            if error.exit_code == interrupts.INTERRUPTED:
+                interrupts.exit_now()
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("image-builders: Interrupted.", err=True)
-            _exit_now()
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            click.echo("image-builders: There is no room left to write to.", err=True)
-            ctx.exit(1)
+            _say("Interrupted.")
+            interrupts.exit_now()
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # Click's own ways to end, with a usage or without a word.
+        except Exception as error:
+            if interrupts.is_told_to_stop():
+                _say("Interrupted.")
+                interrupts.exit_now()
+            sentence, exit_code = edge.sentence_of(error)
+            _say(sentence)
+            ctx.exit(exit_code)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The settings, from their declaration."""
@@ -58,11 +60,8 @@ class _Commands(click.Group):
             formatter.write_dl(rows)
 
 
-def _exit_now() -> NoReturn:
-    """Ends an interrupted process at once: threads of its sweep may wait for AWS for another minute."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(INTERRUPTED)
+def _say(sentence: object) -> None:
+    tell(f"image-builders: {sentence}")
 
 
 def program() -> None:
@@ -71,22 +70,20 @@ def program() -> None:
     During teardown, libraries that find objects of theirs alive, DuckDB for one, fill standard error with what they
     take for leaks.
     """
-    exit_code = 1  # That of a traceback.
-
-    def leave() -> None:
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            return  # The reader is gone, or the disk is full; the interpreter has an exit code for that.
-        os._exit(exit_code)
-
-    atexit.register(leave)  # Registered first, so it is called last: all others clean up before.
+    edge.prepare_streams()
+    interrupts.watch()
+    exit_code = 1
+    # Registered first, so it is called last: all others clean up before.
+    atexit.register(lambda: os._exit(edge.flushed(exit_code)))
     try:
         main()
     except SystemExit as stop:
         exit_code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
         raise
+    except Exception as error:  # Of click itself, or while an error was told.
+        sentence, exit_code = edge.sentence_of(error)
+        _say(sentence)
+        sys.exit(exit_code)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -39,7 +39,7 @@ def settings_page() -> str:
         {"variable": f"`{name}`", "meaning": meaning, "default": default or "none"}
         for name, meaning, default in described()
     ]
-    return _SETTINGS.format(table=to_markdown(rows)) + "\n"
+    return _SETTINGS.format(table=to_markdown(rows, is_markup=True)) + "\n"
 
 
 def main(arguments: list[str]) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pipeline import shown
 from pipeline.cli.formats import plain, rows_of
 from pipeline.errors import counted
 
@@ -57,7 +58,7 @@ def as_text(table: pa.Table, size: Size | None = None, null: str = "", more: str
     cells = [[cell(name, row[name], null) for name in names] for row in rows_of(table.slice(0, rows))]
     widths: list[int | None] = [None] * len(names)
     if size:
-        headers = [_length(_plain_text(name)) for name in names]
+        headers = [_length(shown.terminal(name)) for name in names]
         natural = [max([headers[n], *(_length(row[n]) for row in cells)]) for n in range(len(names))]
         widths = _fitting(natural, headers, [_is_cut(f) for f in table.schema], size.width)
     sheet = _sheet()
@@ -69,8 +70,8 @@ def as_text(table: pa.Table, size: Size | None = None, null: str = "", more: str
         elif n == first:
             _column(sheet, _ELLIPSIS, 1, False)
     for row in cells:
-        shown = [cell for n, cell in enumerate(row) if widths[n] != 0]
-        sheet.add_row(*_texts([*shown[:first], _ELLIPSIS, *shown[first:]] if left_out else shown))
+        kept = [cell for n, cell in enumerate(row) if widths[n] != 0]
+        sheet.add_row(*_texts([*kept[:first], _ELLIPSIS, *kept[first:]] if left_out else kept))
     return f"{drawn(sheet, size)}\n{_count(table, rows, left_out, size, more)}"
 
 
@@ -105,7 +106,7 @@ def _record(values: Sequence[tuple[str, str]], size: Size) -> str:
     sheet.add_column(no_wrap=True)
     sheet.add_column(overflow="fold")
     for name, value in values:
-        sheet.add_row(Text(name, style="bold"), Text(value))
+        sheet.add_row(Text(shown.terminal(name), style="bold"), Text(value))
     return f"{drawn(sheet, size)}\n(1 row)"
 
 
@@ -172,7 +173,7 @@ def _column(sheet: Sheet, name: str, width: int | None, is_number: bool) -> None
     from rich.text import Text
 
     side: Any = "right" if is_number else "left"
-    sheet.add_column(Text(_plain_text(name)), justify=side, width=width, no_wrap=True, overflow="ellipsis")
+    sheet.add_column(Text(shown.terminal(name)), justify=side, width=width, no_wrap=True, overflow="ellipsis")
 
 
 def _texts(cells: list[str]) -> list[Any]:
@@ -225,12 +226,7 @@ def cell(name: str, value: Any, null: str = "") -> str:
         return f"{value:%Y-%m-%d %H:%M:%S}{'Z' if value.tzinfo else ''}"
     if isinstance(value, float) and _MONEY.fullmatch(name):
         return _price(value) if _PRICE.fullmatch(name) else f"{value:.2f}"
-    return _plain_text(str(plain(value)))
-
-
-def _plain_text(text: str) -> str:
-    """Text from a server must neither break a line nor control the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown.terminal(str(plain(value)))
 
 
 def _price(value: float) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from pipeline import shown
 from pipeline.errors import ConfigurationError, missing_extra
 
 if TYPE_CHECKING:
@@ -24,18 +26,31 @@ EXACT = 2**53
 
 
 def rows_of(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows; decimals, which DuckDB makes of sums of whole numbers, as numbers. Where Python has no such moment, as
-    of infinity, all moments are text.
+    """The rows; decimals, which DuckDB makes of sums of whole numbers, as numbers. Intervals are text, and all moments
+    are where Python has no such moment, as of infinity, or before the year 1.
     """
     import pyarrow as pa
 
+    table = _told_by_database(table, pa.types.is_interval)
     try:
         rows = table.to_pylist()
     except (OverflowError, ValueError):
-        is_moment = [pa.types.is_timestamp(kind) or pa.types.is_date(kind) for kind in table.schema.types]
-        kinds = [pa.string() if told else kind for told, kind in zip(is_moment, table.schema.types, strict=True)]
-        rows = table.cast(pa.schema(zip(table.column_names, kinds, strict=True))).to_pylist()
+        rows = _told_by_database(table, pa.types.is_temporal).to_pylist()
     return [{name: _number(value) for name, value in row.items()} for row in rows]
+
+
+def _told_by_database(table: pa.Table, which: Callable[[pa.DataType], bool]) -> pa.Table:
+    """The table with columns of some types as DuckDB writes them, in UTC."""
+    import duckdb
+
+    if not any(map(which, table.schema.types)):
+        return table
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.register("answer", table.rename_columns([f"c{n}" for n in range(table.num_columns)]))
+        columns = [f"c{n}{'::varchar' if which(kind) else ''} as c{n}" for n, kind in enumerate(table.schema.types)]
+        told: pa.Table = connection.sql(f"select {', '.join(columns)} from answer").to_arrow_table()
+        return told.rename_columns(table.column_names)
 
 
 def _number(value: Any) -> Any:
@@ -49,13 +64,19 @@ def _finite(value: Any) -> Any:
         return None
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
-    return [_finite(each) for each in value] if isinstance(value, list) else value
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def as_csv(table: pa.Table) -> str:
-    """RFC 4180 with a header, lines ended by a newline; moments ISO 8601. Null is nothing, an empty text is `""`."""
+def as_csv(table: pa.Table, is_for_excel: bool = False) -> str:
+    """RFC 4180 with a header, lines ended by a newline; moments ISO 8601. Null is nothing, an empty text is `""`.
+
+    Texts are as they are, for programs; with `is_for_excel` as a spreadsheet shows them without harm: it knows by the
+    byte order mark that it is UTF-8, nothing of it is a formula, and account ids keep all their digits.
+    """
+    cell = _excel_cell if is_for_excel else _csv_cell
     lines = [table.column_names, *(row.values() for row in rows_of(table))]
-    return "".join(",".join(_csv_cell(plain(value)) for value in line) + "\n" for line in lines)
+    text = "".join(",".join(cell(plain(value)) for value in line) + "\n" for line in lines)
+    return f"\ufeff{text}" if is_for_excel else text
 
 
 def _csv_cell(value: Any) -> str:
@@ -68,9 +89,24 @@ def _csv_cell(value: Any) -> str:
     return f'"{quoted}"'
 
 
+def _excel_cell(value: Any) -> str:
+    if not isinstance(value, str):
+        return _csv_cell(value)
+    if value.isascii() and value.isdigit():  # Excel would show 1.23E+11, and lose a zero at the beginning.
+        return f'"=""{value}"""'
+    return _csv_cell(shown.csv(value))
+
+
 def as_json(table: pa.Table) -> str:
-    """A list of objects; moments are ISO 8601, what is no number or infinite is null."""
-    return json.dumps(_finite(rows_of(table)), default=plain, ensure_ascii=False, indent=1) + "\n"
+    """A list of objects; moments are ISO 8601, what is no number or infinite is null. Characters that a terminal would
+    heed are escaped.
+    """
+    text = json.dumps(_finite(rows_of(table)), default=plain, ensure_ascii=False, indent=1, allow_nan=False)
+    return "\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n")) + "\n"
+
+
+def _escaped(line: str) -> str:
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def as_markdown(table: pa.Table) -> str:
@@ -80,7 +116,9 @@ def as_markdown(table: pa.Table) -> str:
 
     names = table.column_names
     rows = [{name: cell(name, row[name]) for name in names} for row in rows_of(table)]
-    return (to_markdown(rows) if rows else to_markdown([dict.fromkeys(names, "")]).rpartition("\n")[0]) + "\n"
+    return (
+        to_markdown(rows, is_whole=True) if rows else to_markdown([dict.fromkeys(names, "")]).rpartition("\n")[0]
+    ) + "\n"
 
 
 def as_parquet(table: pa.Table) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.fitting import drawn
-from pipeline.cli.printing import Output, terminal
+from pipeline.cli.printing import Output, tell, terminal
 from pipeline.errors import ConfigurationError, did_you_mean
 
 if TYPE_CHECKING:
@@ -34,11 +34,13 @@ def print_list(environment: Environment, output: Output, is_all: bool) -> None:
 
 def _questions(environment: Environment) -> list[Row]:
     from pipeline.views.catalogue import catalogue
-    from pipeline.views.questions import questions
+    from pipeline.views.questions import questions, unreadable
     from pipeline.views.sql_files import GROUPS
 
     known = catalogue()
     rows = []
+    for sentence in unreadable(environment.file("questions")):
+        tell(f"A saved question is left out. {sentence}")
     for question in questions(environment.file("questions")).values():
         subject = question.subject(known)
         rows.append((GROUPS.index(subject), f"questions: {subject}", f"@{question.name}", question.described))

@@ -26,9 +26,12 @@ def output(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option("--output", "-o", "path", metavar="FILE", help="Write the answer to a file, whole or not at all.")
     @click.option("--wide", is_flag=True, help="In a terminal, show all rows and columns and whole texts; a pipe does.")
+    @click.option(
+        "--excel", is_flag=True, help="CSV that Excel reads rightly: in UTF-8, ids whole, and no text is a formula."
+    )
     @functools.wraps(command)
-    def with_output(*, asked: str | None, path: str | None, wide: bool, **options: Any) -> Any:
-        out = Output(asked, None if path == "-" else path, wide)
+    def with_output(*, asked: str | None, path: str | None, wide: bool, excel: bool, **options: Any) -> Any:
+        out = Output(asked, None if path == "-" else path, wide, excel)
         out.require_possible()
         return command(output=out, **options)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline import shown
 from pipeline.cli import fitting, formats
 from pipeline.errors import ConfigurationError, counted
 
@@ -34,20 +35,25 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".xlsx": "xlsx",
 @dataclass(frozen=True)
 class Output:
     """How an answer was asked for: its format, None where the file's name or the terminal decides; the file, None for
-    standard output; whether a terminal shows all of it.
+    standard output; whether a terminal shows all of it; whether CSV is for Excel.
     """
 
     asked: str | None = None
     path: str | None = None
     wide: bool = False
+    excel: bool = False
 
     @property
     def format(self) -> str:
         """One of FORMATS."""
+        if self.excel and self.asked is None:
+            return "csv"
         return self.asked or _SUFFIXES.get(Path(self.path or "").suffix.lower(), "table")
 
     def require_possible(self) -> None:
         """Raises ConfigurationError where the answer could not be written, before it is worked out."""
+        if self.excel and self.format != "csv":
+            raise ConfigurationError(f"--excel is about CSV, and --format is {self.format}: leave one of them out.")
         if self.path is None and self.format in _BYTES:
             raise ConfigurationError(f"--format {self.format} is no text: name a file with --output.")
         if self.path is not None:
@@ -60,8 +66,8 @@ class Output:
         import pyarrow as pa
 
         is_table = self.format == "table"
-        shown = [n for n, _ in enumerate(columns) if not is_table or any(row[n] is not None for row in rows)]
-        table = pa.table({columns[n]: pa.array([row[n] for row in rows], pa.string()) for n in shown})
+        kept = [n for n, _ in enumerate(columns) if not is_table or any(row[n] is not None for row in rows)]
+        table = pa.table({columns[n]: pa.array([row[n] for row in rows], pa.string()) for n in kept})
         if is_table and folds and self.path is None and (size := terminal()):
             click.echo(fitting.folded(table, size.width))
         else:
@@ -80,17 +86,27 @@ class Output:
         if self.path is not None:
             content = self._content(answer, null)
             write(Path(self.path), content if isinstance(content, bytes) else content.encode())
-            click.echo(f"Wrote {counted(answer.num_rows, 'row')} to {self.path}", err=True)
+            tell(f"Wrote {counted(answer.num_rows, 'row')} to {self.path}")
             return
         if self.format == "table" and not self.wide and sys.stdout.isatty():
             click.echo(fitted(answer, null, WIDE))
         else:
-            click.echo(self._content(answer, null), nl=False)
+            content = self._content(answer, null)
+            if isinstance(content, str) and sys.stdout.isatty():
+                content = "\n".join(shown.terminal(line) for line in content.split("\n"))
+            click.echo(content, nl=False)
 
     def _content(self, answer: pa.Table, null: str) -> str | bytes:
         if self.format == "table":
             return fitting.as_text(answer, null=null) + "\n"
+        if self.excel:
+            return formats.as_csv(answer, is_for_excel=True)
         return _BYTES[self.format](answer) if self.format in _BYTES else _TEXT[self.format](answer)
+
+
+def tell(sentence: object) -> None:
+    """Says something on standard error, on one line, whatever AWS or a file had a part in it."""
+    click.echo(shown.terminal(shown.capped(str(sentence))), err=True)
 
 
 def fitted(answer: pa.Table, null: str = "", more: str = "", indent: int = 0) -> str:

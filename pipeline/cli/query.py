@@ -14,6 +14,8 @@ from pipeline.cli.printing import Output
 from pipeline.cli.progress import waiting
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pipeline.settings import Environment
     from pipeline.views.questions import Question
 
@@ -34,14 +36,30 @@ class _TakesComments(click.Command):
 @click.option("--list", "is_list", is_flag=True, help="List the saved questions and the views, by subject.")
 @click.option("--all", "is_all", is_flag=True, help="With --list: what other views are made of, too.")
 @click.option("--describe", metavar="VIEW", help="Tell what a view is for, and each column's type and meaning.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so many seconds."
+)
+@click.option(
+    "--unsafe",
+    "is_unsafe",
+    is_flag=True,
+    help="Let the SQL do all that DuckDB can: several statements, other files, COPY, SET, extensions.",
+)
 @options.output
 def query(
-    sql: str | None, parameters: tuple[str, ...], output: Output, is_list: bool, is_all: bool, describe: str | None
+    sql: str | None,
+    parameters: tuple[str, ...],
+    output: Output,
+    is_list: bool,
+    is_all: bool,
+    describe: str | None,
+    timeout: float | None,
+    is_unsafe: bool,
 ) -> None:
     """Ask the views a question: in DuckDB's SQL, or @NAME of a saved one, or FILE.sql, or - for standard input.
 
-    Saved questions are .sql files; your own are in ./questions, or where IMAGE_BUILDERS_QUESTIONS says. One, or a file,
-    may take parameters.
+    A question is one statement that reads: SELECT, DESCRIBE, SUMMARIZE or EXPLAIN. Saved ones are .sql files; your own
+    are in ./questions, or where IMAGE_BUILDERS_QUESTIONS says. One, or a file, may take parameters.
 
     \b
       image-builders query "select name, state from image_builders_current"
@@ -63,10 +81,12 @@ def query(
         listing.print_description(describe, output)
     else:
         assert sql is not None
-        _ask(environment, sql, parameters, output)
+        output.print(_answer(environment, sql, parameters, timeout, is_unsafe))
 
 
-def _ask(environment: Environment, sql: str, parameters: tuple[str, ...], output: Output) -> None:
+def _answer(
+    environment: Environment, sql: str, parameters: tuple[str, ...], timeout: float | None, is_unsafe: bool
+) -> pa.Table:
     from pipeline import views
     from pipeline.warehouse import Warehouse
 
@@ -75,13 +95,14 @@ def _ask(environment: Environment, sql: str, parameters: tuple[str, ...], output
         raise click.UsageError(f"SQL takes no parameters, and {parameters[0]} was given: put the SQL in quotes.")
     values: dict[str, Any] = dict(asked.values(parameters)) if asked else {}
     with waiting("Asking"):
-        answer = views.query(
+        return views.query(
             Warehouse.of(environment),
             asked.query if asked else sql,
             views.Settings.read(environment),
             values,
+            timeout,
+            is_unsafe,
         )
-    output.print(answer)
 
 
 def _asked(environment: Environment, sql: str) -> Question | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli import interrupts
 from pipeline.errors import ConfigurationError, missing_extra
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def _run_beside(server: Sandbox, command: Sequence[str]) -> int:
     end_killed(prepare_home(location))
     look_as_the_demo_did(location, os.environ)
     server.take_over(os.environ)
+    interrupts.leave_to_command()
     # A shell starts its background jobs with SIGINT ignored, which child processes inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

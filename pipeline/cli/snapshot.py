@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline import shown
 from pipeline.cli import options
+from pipeline.cli.printing import tell
 from pipeline.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -79,10 +81,10 @@ def snapshot(
         definitions = build_definitions(environment, progress=_terminal_progress(report))
         outcome = run(definitions, environment, window.key, config, only_tables=True)
     for remark in outcome.remarks:
-        click.echo(remark, err=True)
+        tell(remark)
     _print_snapshot(environment, outcome)
     if outcome.afterwards:
-        click.echo(outcome.afterwards, err=True)
+        tell(outcome.afterwards)
     if outcome.not_seen:
         click.echo(f"{outcome.not_seen} of {outcome.targets} targets were not seen.", err=True)
         sys.exit(SOME_NOT_SEEN)
@@ -118,7 +120,7 @@ def _print_what_prices_leave_out(environment: Environment, unplaced: list[dict[s
         products = f"{len(unplaced)} products" if len(unplaced) > 1 else "A product"
         click.echo(f"\n{products} of image builders in the list could not be placed:")
     for product in unplaced[:MOST_UNPLACED]:
-        click.echo(f"  {product['sku']} {product['usage']}: {product['why']}")
+        click.echo(shown.terminal(f"  {product['sku']} {product['usage']}: {product['why']}"))
     if len(unplaced) > MOST_UNPLACED:
         click.echo(f"  and {len(unplaced) - MOST_UNPLACED} more; Dagster's run lists them all")
     home = Warehouse.of(environment)

@@ -42,12 +42,14 @@ def _table(table: Table) -> str:
         for c in table.columns
     ]
     exploded = f" Exploded from `{table.explodes}`." if table.explodes else ""
-    return f"### {table.name}\n\n{table.grain} Key: {_code(table.key)}.{exploded}\n\n{to_markdown(rows)}"
+    return (
+        f"### {table.name}\n\n{table.grain} Key: {_code(table.key)}.{exploded}\n\n{to_markdown(rows, is_markup=True)}"
+    )
 
 
 def _view(view: View) -> str:
     rows = [{"column": f"`{name}`", "what it is": meaning} for name, meaning in view.columns.items()]
-    return f"{_heading(view)} Key: {_code(view.key)}.\n\n{to_markdown(rows)}"
+    return f"{_heading(view)} Key: {_code(view.key)}.\n\n{to_markdown(rows, is_markup=True)}"
 
 
 def _heading(view: View) -> str:

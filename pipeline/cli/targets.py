@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import Output
+from pipeline.cli.printing import Output, tell
 from pipeline.cli.progress import ProgressBar
 from pipeline.cli.snapshot import SOME_NOT_SEEN
 from pipeline.errors import WarehouseError
@@ -96,7 +96,7 @@ def _examine_store() -> None:
     try:
         days = warehouse.storage.unfinished_uploads_end_after()
     except WarehouseError as error:
-        click.echo(f"Whether its bucket ends unfinished uploads is not known. {error}", err=True)
+        tell(f"Whether its bucket ends unfinished uploads is not known. {error}")
         return
     if days is None:
         click.echo(
@@ -121,4 +121,4 @@ def _plan(regions: Sequence[str]) -> tuple[Access, Plan]:
 
 def _print_remarks(plan: Plan) -> None:
     for remark in plan.remarks:
-        click.echo(str(remark), err=True)
+        tell(remark)

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from pipeline import contract, views
+from pipeline import contract, shown, views
 from pipeline.aws import service_model
 from pipeline.contract import CHILDREN, EXTRACTS, IMAGE_BUILDERS, TABLES, Column, Table
 from pipeline.defs.catalog import key_of, name_of
@@ -133,15 +133,15 @@ def _check(snapshot: _Snapshot, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
     else:
         failing, severity, problem = _orphans(snapshot, table), _ERROR, "no image builder"
         one, many = "row has", "rows have"
-    shown = failing if key.name == "coverage" else failing[:SAMPLE]
-    described = "; ".join(", ".join(str(v) for v in row.values() if v is not None) for row in shown)
+    sample = failing if key.name == "coverage" else failing[:SAMPLE]
+    told = shown.log("; ".join(", ".join(str(v) for v in row.values() if v is not None) for row in sample))
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=key.name,
         passed=not failing,
         severity=severity,
-        description=f"{counted(len(failing), one, many)} {problem}: {described}" if failing else None,
-        metadata={"failing": len(failing), "rows": dg.MetadataValue.md(to_markdown(shown))},
+        description=f"{counted(len(failing), one, many)} {problem}: {told}" if failing else None,
+        metadata={"failing": len(failing), "rows": dg.MetadataValue.md(to_markdown(sample))},
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from pipeline import shown
 from pipeline.errors import ClosedWindowError, ConfigurationError, CredentialsError, ImageBuildersError
 
 STEP_RETRIES, STEP_RETRY_SECONDS = 2, 10
@@ -30,8 +31,9 @@ def refuse(context: dg.OpExecutionContext, error: ImageBuildersError) -> None:
     It does not fail: Dagster would paint every table, check and partition of the run as failed, and those of a window
     that is over are as good as they were, with no later run to mend the colour.
     """
-    context.log.error(str(error))
-    tags = {REFUSED: str(error), REFUSED_EXIT_CODE: str(error.exit_code)}
+    sentence = shown.log(str(error))
+    context.log.error(sentence)
+    tags = {REFUSED: sentence, REFUSED_EXIT_CODE: str(error.exit_code)}
     context.instance.add_run_tags(context.run_id, tags)
 
 
@@ -49,4 +51,4 @@ def retry_what_may_pass() -> Iterator[None]:
 
 def _failure(error: ImageBuildersError, allow_retries: bool) -> dg.Failure:
     metadata: dict[str, Any] = {"exit_code": error.exit_code, "error": type(error).__name__}
-    return dg.Failure(str(error), metadata=metadata, allow_retries=allow_retries)
+    return dg.Failure(shown.log(str(error)), metadata=metadata, allow_retries=allow_retries)

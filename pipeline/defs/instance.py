@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
+import sqlalchemy.exc
+import yaml
+
 from pipeline.defs.process import working_directory
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, InstanceError
 
 FOLDER = ".dagster"
 SETTINGS = """telemetry:
@@ -18,6 +25,35 @@ nux:
 freshness:
   enabled: true
 """
+
+
+@contextlib.contextmanager
+def told_of_instance(home: Path) -> Iterator[None]:
+    """What keeps Dagster from using its instance is raised as one sentence: ConfigurationError for its settings,
+    InstanceError for its files.
+    """
+    try:
+        yield
+    except (
+        yaml.YAMLError,
+        UnicodeDecodeError,
+        dg.DagsterInvalidConfigError,
+        dg.DagsterInvariantViolationError,
+    ) as error:
+        raise ConfigurationError(
+            f"Dagster's settings {home / 'dagster.yaml'} cannot be used ({_first_line(error)}): mend that file, or set "
+            "DAGSTER_HOME to another folder."
+        ) from error
+    except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise InstanceError(
+            f"Dagster's instance {home} cannot be used ({_first_line(error)}): make room there, or set DAGSTER_HOME to "
+            "another folder; one that is damaged can be moved away, and is made anew."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    told = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return told.splitlines()[0].rstrip(".:")
 
 
 def prepare_home(warehouse: str) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 import warnings
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,12 +16,12 @@ from pipeline.aws.redaction import redacted
 from pipeline.contract import EXTRACTS, TABLES
 from pipeline.defs.catalog import key_of
 from pipeline.defs.failures import REFUSED, REFUSED_EXIT_CODE
-from pipeline.defs.instance import prepare_home
+from pipeline.defs.instance import prepare_home, told_of_instance
 from pipeline.defs.own_runs import end_killed, held, shown_instance
 from pipeline.defs.prices import JOB as PRICES_JOB
 from pipeline.defs.schedules import JOB
 from pipeline.defs.telling import COMMITTED
-from pipeline.errors import ConfigurationError, ImageBuildersError, TargetsNotSeenError
+from pipeline.errors import ConfigurationError, ImageBuildersError, InstanceError, TargetsNotSeenError, WarehouseError
 from pipeline.settings import Environment
 from pipeline.warehouse import Warehouse
 
@@ -51,7 +53,7 @@ def run_prices(definitions: dg.Definitions, environment: Environment) -> tuple[i
     """Runs the job of the price list; returns how many prices there are, and the products that could not be placed, as
     `extract.price_list.Unplaced` has them. Raises RunFailedError.
     """
-    result = _execute(definitions, environment.warehouse, PRICES_JOB)
+    result = _execute(definitions, environment.warehouse, PRICES_JOB, str(uuid.uuid4()))
     made = [e.materialization.metadata for e in result.get_asset_materialization_events()]
     if not result.success or not made:
         raise _failed([e.step_failure_data for e in result.all_events if e.is_step_failure])
@@ -59,13 +61,16 @@ def run_prices(definitions: dg.Definitions, environment: Environment) -> tuple[i
     return cast("int", count), cast("list[dict[str, str]]", unplaced)
 
 
-def _execute(definitions: dg.Definitions, warehouse: str, job: str, **options: Any) -> dg.ExecuteInProcessResult:
+def _execute(
+    definitions: dg.Definitions, warehouse: str, job: str, run_id: str, **options: Any
+) -> dg.ExecuteInProcessResult:
     home = prepare_home(warehouse)
-    run_id = str(uuid.uuid4())
     run_config = options.pop("run_config", {}) | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    end_killed(home)
-    with shown_instance(job) as instance, held(home, run_id), warnings.catch_warnings():
+    with told_of_instance(home), warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")
+        end_killed(home)
+        instance = stack.enter_context(shown_instance(job))
+        stack.enter_context(held(home, run_id))
         try:
             return definitions.resolve_job_def(job).execute_in_process(
                 instance=instance, run_config=run_config, raise_on_error=False, run_id=run_id, **options
@@ -86,14 +91,21 @@ def run(
 
     Raises RunFailedError with the failed step's own sentence.
     """
-    result = _execute(
-        definitions,
-        environment.warehouse,
-        JOB,
-        partition_key=partition_key,
-        run_config={"ops": {"snapshot": {"config": config}}},
-        asset_selection=[key_of(t.name) for t in TABLES] if only_tables else None,
-    )
+    run_id = str(uuid.uuid4())
+    try:
+        result = _execute(
+            definitions,
+            environment.warehouse,
+            JOB,
+            run_id,
+            partition_key=partition_key,
+            run_config={"ops": {"snapshot": {"config": config}}},
+            asset_selection=[key_of(t.name) for t in TABLES] if only_tables else None,
+        )
+    except InstanceError as error:
+        if snapshot_id := _committed_by(run_id, Warehouse.of(environment)):
+            raise InstanceError(f"The snapshot {snapshot_id} is committed, but then: {error}") from error
+        raise
     committed = [
         e.materialization.metadata
         for e in result.get_asset_materialization_events()
@@ -126,6 +138,15 @@ def run(
         afterwards,
         metadata["coverage"],
     )
+
+
+def _committed_by(run_id: str, home: Warehouse) -> str | None:
+    """The newest snapshot, if it has looks of a run: what Dagster knows of the run may be lost."""
+    with contextlib.suppress(WarehouseError):
+        newest = home.newest()
+        if newest and run_id in home.read(EXTRACTS, newest)["run_id"].to_pylist():
+            return newest
+    return None
 
 
 def _is(failure: Any, kind: type[ImageBuildersError]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from pipeline import targets
+from pipeline import shown, targets
 from pipeline.contract import TABLES
 from pipeline.defs.catalog import key_of, table_source
 from pipeline.defs.failures import (
@@ -225,7 +225,8 @@ def _publish(environment: Environment) -> dg.OpDefinition:
             context.instance.add_run_tags(context.run_id, {SEEN: seen(looked), COMMITTED: published.snapshot_id})
         except Exception as error:
             context.log.warning(
-                f"The snapshot {published.snapshot_id} is committed; the run could not be tagged: {error}"
+                f"The snapshot {published.snapshot_id} is committed; the run could not be tagged: "
+                f"{shown.log(str(error))}"
             )
         if published.warnings:
             observe_remarks(context, list(published.warnings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from pipeline import shown
 from pipeline.contract import EXTRACTS
 from pipeline.defs.catalog import key_of
 from pipeline.errors import counted
@@ -25,6 +26,7 @@ def is_of_ended_run(context: dg.OpExecutionContext, stream: str) -> bool:
 
 
 def observe_remarks(context: dg.OpExecutionContext, remarks: list[str]) -> None:
+    remarks = [shown.log(remark) for remark in remarks]
     context.log.warning("\n".join(remarks))
     context.log_event(
         dg.AssetObservation(key_of(EXTRACTS.name), partition=context.partition_key, metadata={"remarks": remarks})

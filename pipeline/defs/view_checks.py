@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from pipeline import views
+from pipeline import shown, views
 from pipeline.defs.catalog import key_of, name_of
 from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import WarehouseResource
@@ -76,14 +76,14 @@ def _data_test(
     connection: duckdb.DuckDBPyConnection, key: dg.AssetCheckKey, test: DataTest, severity: str
 ) -> dg.AssetCheckResult:
     failing = connection.sql(test.query).to_arrow_table()
-    shown = failing.slice(0, SAMPLE).to_pylist()
+    sample = failing.slice(0, SAMPLE).to_pylist()
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=key.name,
-        passed=not shown,
+        passed=not sample,
         severity=_SEVERITY[severity],
-        description=f"{counted(failing.num_rows, 'row fails', 'rows fail')}." if shown else None,
-        metadata={"failing": failing.num_rows, "rows": dg.MetadataValue.md(to_markdown(shown))},
+        description=f"{counted(failing.num_rows, 'row fails', 'rows fail')}." if sample else None,
+        metadata={"failing": failing.num_rows, "rows": dg.MetadataValue.md(to_markdown(sample))},
     )
 
 
@@ -104,7 +104,9 @@ def _finding(rows: list[Row], key: dg.AssetCheckKey, rule: Rule) -> dg.AssetChec
         check_name=key.name,
         passed=not failing,
         severity=_SEVERITY[rule.check],
-        description=f"{counted(len(failing), 'image builder')} with this: {rule.title}. {named}" if failing else None,
+        description=shown.log(f"{counted(len(failing), 'image builder')} with this: {rule.title}. {named}")
+        if failing
+        else None,
         metadata={
             "failing": len(failing),
             "unknown": len(rows) - len(failing),

@@ -8,6 +8,7 @@ knows of HTTP, targets or tables.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,6 +25,11 @@ from pipeline.extract.parsed import EARLIEST, LATEST, page_of_objects
 _REPLY = pa.schema([("ImageBuilders", pa.list_(contract.BUILDER)), ("NextToken", pa.string())])
 _PARSING = pyarrow.json.ParseOptions(explicit_schema=_REPLY, newlines_in_values=True, unexpected_field_behavior="error")
 _TOKEN = re.compile(rb'"NextToken"\s*:\s*"([^"\\]*)"')
+_SPACE = b" \t\r\n"
+
+DEPTH = 100
+"""Lists and objects within each other that a reply may have; an image builder has four."""
+
 _MOMENTS = [c.source for _, c in contract.api_columns() if c.type == contract.MOMENT and c.source]
 
 
@@ -99,7 +105,10 @@ def _read_by_arrow(bodies: Sequence[bytes]) -> list[Page] | None:
 
 def _is_for_arrow(body: bytes) -> bool:
     # Arrow's reader (26.0) crashes the process on a body of `null`, so it gets objects only; and it checks no UTF-8.
-    return body[:1] == b"{" and (body.isascii() or _is_utf8(body))
+    # Where several are read together, `}` and `{` meet at each seam, which JSON allows only between two whole values:
+    # so as many objects as bodies means one of each, and none has shifted into another.
+    is_object = body[:1] == b"{" and (body[-1:] == b"}" or body.rstrip(_SPACE)[-1:] == b"}")
+    return is_object and (body.isascii() or _is_utf8(body))
 
 
 def _read_by_python(body: bytes) -> Page:
@@ -109,6 +118,7 @@ def _read_by_python(body: bytes) -> Page:
         reply = json.loads(
             body.decode("utf-8"),
             parse_constant=lambda text: refuse(f"{text} is not JSON"),
+            parse_float=_number,
             object_pairs_hook=_members,
         )
     except UnicodeDecodeError as error:
@@ -116,6 +126,8 @@ def _read_by_python(body: bytes) -> Page:
     except ValueError as error:
         refuse(f"it is not JSON ({error}): {show(body.decode())}")
     except RecursionError:
+        refuse("it nests too deeply")
+    if _is_deeper(reply, DEPTH):
         refuse("it nests too deeply")
     if not isinstance(reply, dict):
         refuse(f"it is {show(reply)}, where an object belongs")
@@ -130,6 +142,20 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             if sum(member == name for member, _ in pairs) > 1:
                 refuse(f"it names {name} more than once")
     return members
+
+
+def _number(text: str) -> float | str:
+    """A number; the text of one that is larger than any of Python's, which would be infinite, and no JSON."""
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(most + 1):
+        level = [each for one in level for each in (one.values() if isinstance(one, dict) else one)
+                 if isinstance(each, dict | list)] if level else []  # fmt: skip
+    return bool(level)
 
 
 def _is_utf8(body: bytes) -> bool:

@@ -50,7 +50,11 @@ def page_of_objects(reply: dict[str, Any]) -> Page:
 
 def _json(value: Any) -> str:
     """JSON that is valid Unicode: half a surrogate pair, which JSON can escape, stays escaped."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:  # CBOR has numbers that JSON has not.
+        value = json.loads(json.dumps(value, default=str), parse_constant=str)
+        text = json.dumps(value, ensure_ascii=False)
     return text if _is_unicode(text) else json.dumps(value, default=str)
 
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import requests
 
-from pipeline import views
+from pipeline import shown, views
 from pipeline.aws.redaction import keep_secret
 from pipeline.errors import AlertError, ConfigurationError
 from pipeline.settings import Environment
@@ -93,10 +93,9 @@ def current_alerts(
 
 def post(destination: Destination, alerts: list[Alert], snapshot_id: str) -> None:
     """Sends the alerts of a snapshot in one message. Raises AlertError when the destination does not accept it."""
-    text = _text(alerts)
-    body: dict[str, Any] = {"text": text}
+    body: dict[str, Any] = {"text": _text(alerts), "mrkdwn": False}  # Slack is to make nothing of the text.
     if destination.kind != "slack":
-        body["alerts"] = [alert.row | {"key": alert.key} for alert in alerts]
+        body = {"text": body["text"], "alerts": [_capped(alert.row) | {"key": alert.key} for alert in alerts]}
     content = json.dumps(body, default=str, sort_keys=True).encode()
     headers = {
         "Content-Type": "application/json",
@@ -116,14 +115,13 @@ def post(destination: Destination, alerts: list[Alert], snapshot_id: str) -> Non
         raise AlertError(f"The {destination.kind} refuses alerts: status {status}.")
 
 
+def _capped(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: shown.capped(value) if isinstance(value, str) else value for name, value in row.items()}
+
+
 def _text(alerts: list[Alert]) -> str:
     lines = [f"{len(alerts)} {'thing' if len(alerts) == 1 else 'things'} to look into among AppStream image builders:"]
-    lines += [f"• {_escaped(alert.text)}" for alert in alerts[:LISTED]]
+    lines += [f"• {shown.slack(alert.text)}" for alert in alerts[:LISTED]]
     if len(alerts) > LISTED:
         lines.append(f"and {len(alerts) - LISTED:,} more")
     return "\n".join(lines)
-
-
-def _escaped(text: str) -> str:
-    # These three are control characters to Slack (its documentation, Formatting text for app surfaces).
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

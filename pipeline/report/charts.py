@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from pipeline import shown
 from pipeline.report.colours import AMOUNTS, STATE_COLOURS, colours_of
 from pipeline.report.pictures import svg
 from pipeline.report.queries import Row, Series
@@ -36,10 +37,15 @@ def states_chart(series: Series) -> Chart | None:
     if not series.rows:
         return None
     known = list(STATE_COLOURS)
-    states = sorted({str(row["state"]) for row in series.rows}, key=lambda s: (known.index(s) if s in known else 99, s))
+    states = sorted(
+        {shown.svg(str(row["state"])) for row in series.rows}, key=lambda s: (known.index(s) if s in known else 99, s)
+    )
     rows = [
         row
-        | {"told": f"{_told(row['day'])}: {row['builders']} {row['state']}", "place": states.index(str(row["state"]))}
+        | {
+            "told": f"{_told(row['day'])}: {row['builders']} {shown.svg(str(row['state']))}",
+            "place": states.index(shown.svg(str(row["state"]))),
+        }
         for row in series.rows
     ]
     colour = alt.Color("state:N", title=None, scale=alt.Scale(domain=states, range=colours_of(states)))
@@ -143,4 +149,6 @@ def _data(rows: list[Row]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else value
+    if isinstance(value, date):
+        return value.isoformat()
+    return shown.svg(value, 200) if isinstance(value, str) else value

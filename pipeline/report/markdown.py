@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from pipeline import shown
 
-def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """A table with a column for each key of the first row; `No rows.` when there are none."""
+
+def to_markdown(rows: Sequence[dict[str, Any]], is_markup: bool = False, is_whole: bool = False) -> str:
+    """A table with a column for each key of the first row; `No rows.` when there are none.
+
+    The values are text from outside, unless `is_markup` says that they are Markdown of our own. Long ones are capped,
+    unless `is_whole`.
+    """
     if not rows:
         return "No rows."
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *([_cell(v) for v in row.values()] for row in rows)]
+    cell = _markup if is_markup else partial(_text, most=None if is_whole else shown.CAP)
+    names = [cell(name) for name in rows[0]]
+    lines = [names, ["---"] * len(names), *([cell(v) for v in row.values()] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(value: Any) -> str:
+def _text(value: Any, most: int | None) -> str:
+    return "" if value is None else shown.markdown(str(value), most)
+
+
+def _markup(value: Any) -> str:
     return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
 
 

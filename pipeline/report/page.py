@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline import __version__, views
+from pipeline import __version__, shown, views
 from pipeline.errors import WarehouseError, counted, missing_extra
 from pipeline.report import queries
 from pipeline.report.figures import figures
@@ -106,7 +106,12 @@ def _template() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("pipeline.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("pipeline.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        # Of every value that the template writes; pictures are markup, and of our own.
+        finalize=lambda value: shown.html(value) if type(value) is str else value,
     )
     environment.filters |= {"cell": _cell, "heading": _heading, "anchor": _anchor, "counted": counted}
     environment.filters |= {"is_number": queries.is_number}

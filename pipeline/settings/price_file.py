@@ -37,6 +37,16 @@ def read_prices(file: SettingsFile = NO_FILE) -> tuple[FilePrice, ...]:
     if text is None:
         return ()
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    try:
+        return _read(file, reader)
+    except csv.Error as error:
+        line = reader.line_num + 1
+        raise ConfigurationError(
+            f"{file.name}: line {line}: this is no CSV ({error}): is a quote not closed?"
+        ) from None
+
+
+def _read(file: SettingsFile, reader: csv.DictReader[str]) -> tuple[FilePrice, ...]:
     reader.fieldnames = header = [name.strip() for name in reader.fieldnames or ()]
     _require_columns(file.name, header)
     found: dict[tuple[str, str, str], FilePrice] = {}

@@ -5,6 +5,7 @@ Which keys a file may have is not known here: `targets_file` and `rules` declare
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -28,6 +29,24 @@ class Keys(BaseModel):
 Model = TypeVar("Model", bound=Keys)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML whose numbers are those of JSON: PyYAML would also read 1:30 as 90, 010 as 8 and 1_0 as 10 (YAML 1.1)."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]*(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)\Z"),
+    list("-+0123456789"),
+)
+
+
 def read_yaml(model: type[Model], file: SettingsFile, keys_at: KeysAt) -> Model:
     """The file, validated; the model's own defaults where there is no file. `keys_at` gives the keys of a path.
 
@@ -37,10 +56,11 @@ def read_yaml(model: type[Model], file: SettingsFile, keys_at: KeysAt) -> Model:
     if text is None:
         return model()
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
+        root = yaml.compose(text, _Loader)
         _require_distinct_keys(file.name, root)
-        content = yaml.safe_load(text)
-    except (RecursionError, KeyError) as error:
+        _require_unicode(file.name, root)
+        content = yaml.load(text, _Loader)
+    except (RecursionError, LookupError, AttributeError, TypeError, OverflowError) as error:
         raise ConfigurationError(
             f"{file.name} cannot be understood: it nests too deeply, or has a tag that does not fit."
         ) from error
@@ -121,6 +141,21 @@ def _at(root: yaml.Node | None, steps: Sequence[Step]) -> yaml.Node | None:
             return node
         node = below
     return node
+
+
+def _require_unicode(path: str, node: yaml.Node | None, known: set[int] | None = None) -> None:
+    """Raises ConfigurationError for half a surrogate pair, which an escape can write and no file can hold."""
+    known = set() if known is None else known
+    if node is None or id(node) in known:
+        return
+    known.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        if any("\ud800" <= c <= "\udfff" for c in node.value):
+            raise ConfigurationError(f"{path}: a text has half a character (line {node.start_mark.line + 1}).")
+        return
+    below = [each for pair in node.value for each in pair] if isinstance(node, yaml.MappingNode) else node.value
+    for each in below:
+        _require_unicode(path, each, known)
 
 
 def _require_distinct_keys(path: str, node: yaml.Node | None, known: set[int] | None = None) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from typing import TypeVar
@@ -12,19 +14,17 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.contract import TABLES
-from pipeline.errors import QueryError
+from pipeline.errors import QueryError, QueryTimeoutError
 from pipeline.views.catalogue import catalogue
 from pipeline.views.database import create_over
 from pipeline.views.dependencies import RAW, reads_of, with_sources
+from pipeline.views.permitted import lock, require_question
 from pipeline.views.settings_views import Settings
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.raw_tables import bound_scans
 from pipeline.warehouse.scan import RECENT, answer, first_words, open_connection
 from pipeline.warehouse.storage import FileGoneError
-
-_CHANGES = {"ALTER", "CREATE", "DELETE", "DROP", "INSERT", "MERGE_INTO", "UPDATE"}
-"""Kinds of statements that change what is in a database."""
 
 Answer = TypeVar("Answer")
 
@@ -109,33 +109,61 @@ class Answers:
 
 
 def query(
-    warehouse: Warehouse, sql: str, settings: Settings | None = None, parameters: Mapping[str, object] | None = None
+    warehouse: Warehouse,
+    sql: str,
+    settings: Settings | None = None,
+    parameters: Mapping[str, object] | None = None,
+    timeout: float | None = None,
+    is_unsafe: bool = False,
 ) -> pa.Table:
-    """The answer to a statement, as Arrow; `parameters` are the values of `$name` in it.
+    """The answer to a question, as Arrow; `parameters` are the values of `$name` in it.
 
-    Raises QueryError with DuckDB's own words, NoSnapshotError, and WarehouseError where a file of a snapshot is gone.
+    A question is one statement that reads, and no file is read but the warehouse's (`permitted`); with `is_unsafe`, it
+    is whatever DuckDB takes. Raises QueryError with DuckDB's own words, QueryTimeoutError after `timeout` seconds,
+    NoSnapshotError, and WarehouseError where a file of a snapshot is gone.
     """
     named = _named_in(sql)
 
     def ask() -> pa.Table:
         with connect(warehouse, settings, named) as connection:
-            _require_question(connection, sql)
-            told = connection.sql(sql, params=dict(parameters)) if parameters else connection.sql(sql)
-            return pa.table({}) if told is None else told.to_arrow_table()
+            if not is_unsafe:
+                require_question(connection, sql, {name for name, view in catalogue().items() if view.parameters})
+                lock(connection, warehouse)
+            with _interrupted_after(connection, timeout):
+                told = connection.sql(sql, params=dict(parameters)) if parameters else connection.sql(sql)
+                return pa.table({}) if told is None else told.to_arrow_table()
 
     try:
         return answer(warehouse, ask)
+    except duckdb.InterruptException:
+        raise  # The program was told to stop.
     except duckdb.Error as error:
         raise QueryError(f"{first_words(error)}.") from error
 
 
-def _require_question(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Raises QueryError for a statement that would change a view: it would do so in this connection only."""
-    for statement in connection.extract_statements(sql):
-        kind = statement.type.name
-        is_temporary = kind == "CREATE" and re.match(r"(?is).*?\bcreate\s+(or\s+replace\s+)?temp", statement.query)
-        if kind in _CHANGES and not is_temporary:
-            raise QueryError(f"The views are read-only, and this would {kind} something: ask with SELECT.")
+@contextmanager
+def _interrupted_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """Raises QueryTimeoutError where what is asked within the context takes longer."""
+    if seconds is None:
+        yield
+        return
+    is_over = threading.Event()
+
+    def interrupt() -> None:
+        is_over.set()
+        connection.interrupt()
+
+    timer = threading.Timer(seconds, interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (duckdb.Error, RuntimeError) as error:  # The latter while the answer is fetched.
+        if is_over.is_set():
+            raise QueryTimeoutError(f"The question took longer than {seconds:g} seconds: ask for less.") from error
+        raise
+    finally:
+        timer.cancel()
 
 
 def _holdings(warehouse: Warehouse, raw_tables: set[str]) -> Holdings:

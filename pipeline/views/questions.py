@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from pipeline.errors import ConfigurationError, did_you_mean
+from pipeline.errors import ConfigurationError, ViewError, did_you_mean
 from pipeline.settings.files import NO_FILE, SettingsFile
 from pipeline.views.dependencies import reads
 from pipeline.views.sql_files import comment_and_query, sql_files
@@ -68,7 +69,10 @@ class Question:
 
     def subject(self, known: Mapping[str, View]) -> str:
         """What it is about: of the groups of the views that it reads, the one that says most."""
-        groups = {known[name].group for name in reads(self.query).views if name in known}
+        try:
+            groups = {known[name].group for name in reads(self.query).views if name in known}
+        except ViewError:  # DuckDB will say what is wrong with its SQL.
+            groups = set()
         return next((group for group in _TELLING if group in groups), _TELLING[-1])
 
     @property
@@ -81,23 +85,41 @@ class Question:
 def questions(folder: SettingsFile = NO_FILE) -> dict[str, Question]:
     """The questions by name: those of sql/questions, and those of a folder of the user's, which win.
 
-    Raises ConfigurationError for a folder that a variable names and that is none, or a file that cannot be read.
+    Those that cannot be read are left out; `unreadable` tells of them. Raises ConfigurationError for a folder that a
+    variable names and that is none.
     """
+    found = {}
+    for name, path in sorted(_files(folder).items()):
+        with contextlib.suppress(ConfigurationError):
+            found[name] = read(name, path)
+    return found
+
+
+def unreadable(folder: SettingsFile = NO_FILE) -> Iterator[str]:
+    """A sentence on each question that cannot be read."""
+    for name, path in sorted(_files(folder).items()):
+        try:
+            read(name, path)
+        except ConfigurationError as error:
+            yield str(error)
+
+
+def _files(folder: SettingsFile) -> dict[str, Traversable | Path]:
     files: dict[str, Traversable | Path] = dict(sql_files("questions"))
     if folder.path and folder.is_folder():
         files |= {path.stem: path for path in sorted(folder.path.glob("*.sql"))}
     elif folder.variable:
         raise ConfigurationError(f"{folder.variable} names {folder.name}, which is no folder.")
-    return {name: read(name, files[name]) for name in sorted(files)}
+    return files
 
 
 def question(name: str, folder: SettingsFile = NO_FILE) -> Question:
-    """The question of a name. Raises ConfigurationError where there is none."""
-    known = questions(folder)
+    """The question of a name. Raises ConfigurationError where there is none, or its file cannot be read."""
+    known = _files(folder)
     if name not in known:
         hint = did_you_mean(name, known, "`image-builders query --list` tells which there are.", prefix="@")
         raise ConfigurationError(f"There is no saved question @{name}; {hint}")
-    return known[name]
+    return read(name, known[name])
 
 
 def read(name: str, path: Traversable | Path) -> Question:

@@ -178,7 +178,7 @@ def _read(table: Table, warehouse: Warehouse, paths: list[str], ends: list[froze
     by_name = "" if ends[0] >= existing else ", union_by_name = true"
     is_pattern = "*" in paths[0]
     listed = ", ".join(
-        quoted(f"{_escaped(warehouse.location)}/{path}" if is_pattern else _literal(warehouse, path)) for path in paths
+        quoted(f"{escaped(warehouse.location)}/{path}" if is_pattern else _literal(warehouse, path)) for path in paths
     )
     if not is_one_day:
         return (
@@ -200,10 +200,10 @@ def _read(table: Table, warehouse: Warehouse, paths: list[str], ends: list[froze
 def _literal(warehouse: Warehouse, path: str) -> str:
     """The full path of a file as DuckDB must be given it: of a local one, nothing is taken for a pattern."""
     full = f"{warehouse.location}/{path}"
-    return full if isinstance(warehouse.storage, ObjectStorage) else _escaped(full)
+    return full if isinstance(warehouse.storage, ObjectStorage) else escaped(full)
 
 
-def _escaped(path: str) -> str:
+def escaped(path: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", path)
 
 

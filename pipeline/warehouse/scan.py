@@ -6,7 +6,9 @@ The queries of the raw tables are in `raw_tables`; the views over them are `view
 
 from __future__ import annotations
 
+import contextlib
 import re
+import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -43,14 +45,24 @@ _GONE = re.compile(r"No such file|No files found|does not exist")
 
 Answer = TypeVar("Answer")
 
+_open: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+
 
 def open_connection(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
     """An in-memory database in UTC that can read the warehouse's files, wherever they are."""
     connection = duckdb.connect()
+    _open.add(connection)
     connection.execute("set TimeZone = 'UTC'")
     if isinstance(warehouse.storage, ObjectStorage):
         connection.register_filesystem(warehouse.storage.files)
     return connection
+
+
+def interrupt() -> None:
+    """Interrupts what is being asked on every connection of this process: each raises duckdb.InterruptException."""
+    for connection in tuple(_open):
+        with contextlib.suppress(duckdb.Error):  # It may have been closed.
+            connection.interrupt()
 
 
 def empty_scan(name: str) -> str:

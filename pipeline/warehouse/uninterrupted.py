@@ -5,6 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+_under_way = _done = 0
+
+
+def progress() -> tuple[bool, int]:
+    """Whether such an action is under way now, and how many this process has done."""
+    return _under_way > 0, _done
+
 
 def uninterrupted(action: Callable[[], None]) -> None:
     """Runs an action to its end in a thread of its own, which no signal reaches, and raises what it raises.
@@ -14,10 +21,15 @@ def uninterrupted(action: Callable[[], None]) -> None:
     failure: list[BaseException] = []
 
     def run() -> None:
+        global _under_way, _done
+        _under_way += 1
         try:
             action()
+            _done += 1
         except BaseException as error:
             failure.append(error)
+        finally:
+            _under_way -= 1
 
     thread = threading.Thread(target=run, name="uninterrupted")
     interrupt: BaseException | None = None

@@ -301,7 +301,7 @@ def test_a_query_cannot_change_the_warehouse(look: Looker) -> None:
     image_builders("snapshot")
     done = image_builders("query", "drop view coverage")
     assert done.returncode == 2
-    assert "read-only" in done.stderr
+    assert "A question only reads" in done.stderr
 
 
 def test_a_token_of_markup_is_printed_as_it_is() -> None:

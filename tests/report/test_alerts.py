@@ -133,7 +133,7 @@ def test_one_that_refuses_keeps_nothing_from_the_other_and_is_told_later(
     tick(home, instance, **both)
     assert (len(receivers["hook"].got), len(receivers["slack"].got)) == (1, 1)
     (told,) = receivers["slack"].got
-    assert set(told) == {"text"}, "Slack's incoming webhooks take a text"
+    assert set(told) == {"text", "mrkdwn"}, "Slack's incoming webhooks take a text"
     assert "• a&lt;b&gt;&amp; (123456789012/us-east-1): Instance metadata answers IMDSv1" in told["text"]
 
 

@@ -256,11 +256,10 @@ ACCOUNT_A = f'- id: "{A}"\n    role: {ROLE_A}'
             "accounts:\n  - id: 111122223333",
             r'accounts\.0\.id: YAML reads 111122223333 as a number: write it in quotes, "111122223333" \(line 2\)\.',
         ),
-        (
-            "accounts:\n  - id: 011122223333",
-            r'accounts\.0\.id: YAML reads 011122223333 as a number: write it in quotes, "011122223333" \(line 2\)\.',
-        ),
         ('accounts:\n  - id: "11112222333"', r"accounts\.0\.id: '11112222333' is no account id: .* \(line 2\)\."),
+        ("accounts: !!timestamp x", r"targets.yaml cannot be understood"),
+        ("accounts: !!timestamp 2020-99-99", r"targets.yaml is not YAML: month must be in 1..12"),
+        ('accounts: "\\ud800"', r"targets.yaml: a text has half a character \(line 1\)"),
         ("accounts:\n  - role: x", r"accounts\.0\.id: this key is missing \(line 2\)\."),
         (
             f'accounts:\n  - id: "{B}"\n    role: {ROLE_A}',

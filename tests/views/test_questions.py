@@ -13,6 +13,7 @@ from pipeline.views import questions
 from pipeline.views.questions import question
 from pipeline.warehouse import Warehouse
 from tests.support import NOON, builder, settings_of
+from tests.support.command import image_builders
 from tests.support.replay import Look, replay
 
 DAY = timedelta(days=1)
@@ -63,8 +64,24 @@ def test_a_folder_that_is_not_there_and_a_file_without_sql_are_told(tmp_path: Pa
     with pytest.raises(ConfigurationError, match="IMAGE_BUILDERS_QUESTIONS names nowhere, which is no folder"):
         questions.questions(settings_of({"IMAGE_BUILDERS_QUESTIONS": "nowhere"}).file("questions"))
     (tmp_path / "empty.sql").write_text("-- Why?\n")
+    own = settings_of({"IMAGE_BUILDERS_QUESTIONS": str(tmp_path)}).file("questions")
     with pytest.raises(ConfigurationError, match=r"There is no SQL in the file .*empty\.sql\."):
-        questions.questions(settings_of({"IMAGE_BUILDERS_QUESTIONS": str(tmp_path)}).file("questions"))
+        question("empty", own)
+
+
+def test_a_file_that_cannot_be_read_costs_itself(tmp_path: Path) -> None:
+    (tmp_path / "bytes.sql").write_bytes(b"select '\xff'")
+    (tmp_path / "empty.sql").write_text("-- Why?\n")
+    (tmp_path / "folder.sql").mkdir()
+    (tmp_path / "nonsense.sql").write_text("-- What?\nselect )((")
+    (tmp_path / "mine.sql").write_text("-- Mine?\nselect 1")
+    environ = {"IMAGE_BUILDERS_QUESTIONS": str(tmp_path)}
+    own = settings_of(environ).file("questions")
+    assert set(questions.questions(own)) == set(SHIPPED) | {"mine", "nonsense"}
+    assert len(list(questions.unreadable(own))) == 3
+    listed = image_builders("query", "--list", "--format", "csv", **environ)
+    assert (listed.returncode, "@mine" in listed.stdout, len(listed.stderr.splitlines())) == (0, True, 3)
+    assert "it is no text in UTF-8" in listed.stderr
 
 
 def test_a_question_takes_parameters_with_defaults() -> None:
@@ -97,7 +114,7 @@ def test_a_parameter_that_does_not_fit_is_told(name: str, given: list[str], said
 def test_a_parameter_that_is_declared_wrongly_is_told(line: str, tmp_path: Path) -> None:
     (tmp_path / "mine.sql").write_text(f"-- Mine?\n{line}\nselect $days")
     with pytest.raises(ConfigurationError, match=r"mine\.sql.* declares|is declared in .*mine\.sql"):
-        questions.questions(settings_of({"IMAGE_BUILDERS_QUESTIONS": str(tmp_path)}).file("questions"))
+        question("mine", settings_of({"IMAGE_BUILDERS_QUESTIONS": str(tmp_path)}).file("questions"))
 
 
 def test_who_is_back_is_not_gone_and_a_denied_rerun_is_not_seen(tmp_path: Path) -> None:
