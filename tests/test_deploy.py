@@ -1,15 +1,18 @@
 """What deploy/ allows, held against what a whole run over an organization calls."""
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
 
 import boto3
+import cfnlint.api
 import pytest
 
 from pipeline.sandbox.server import ACCOUNT
 from tests.support import Organization, role_arn, write_targets
 from tests.support.command import image_builders
+from tests.support.iam import is_allowed
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 
@@ -64,9 +67,80 @@ def calls(organization: Organization, tmp_path: Path) -> tuple[set[str], set[str
 @pytest.mark.slow
 def test_the_policies_allow_what_is_called_and_nothing_else(calls: tuple[set[str], set[str]]) -> None:
     hub, member = calls
-    assert actions(policy("member-policy.json")) == member
+    tags = actions(policy("tags-policy.json"))
+    assert actions(policy("member-policy.json")) | tags == member
     # An upload that fails halfway is aborted; none did here.
-    assert actions(policy("hub-policy.json")) == hub | {"s3:AbortMultipartUpload", "s3:GetLifecycleConfiguration"}
+    unseen = {"s3:AbortMultipartUpload", "s3:GetLifecycleConfiguration"}
+    assert actions(policy("hub-policy.json")) | tags == hub | unseen
+    # A simulation: each call by what it is made on, in this organization.
+    policies = [policy("hub-policy.json"), policy("tags-policy.json")]
+    for action in hub:
+        assert is_allowed(policies, action, RESOURCES.get(action, "*"), OURS), action
+        if action not in tags:
+            assert is_allowed(policies[:1], action, RESOURCES.get(action, "*"), OURS), action
+
+
+RESOURCES = {
+    "sts:AssumeRole": "arn:aws:iam::111122223333:role/image-builders-reader",
+    "s3:ListBucket": "arn:aws:s3:::my-warehouse",
+    "s3:GetLifecycleConfiguration": "arn:aws:s3:::my-warehouse",
+    **{f"s3:{verb}Object": "arn:aws:s3:::my-warehouse/image-builders/x" for verb in ("Get", "Put", "Delete")},
+}
+"""What a call is made on, where a policy can tell (Service Authorization Reference)."""
+
+OURS = {"aws:ResourceOrgID": "o-ours", "aws:PrincipalOrgID": "o-ours"}
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "context"),
+    [
+        ("sts:AssumeRole", RESOURCES["sts:AssumeRole"], OURS | {"aws:ResourceOrgID": "o-others"}),
+        ("sts:AssumeRole", RESOURCES["sts:AssumeRole"], {}),
+        ("sts:AssumeRole", "arn:aws:iam::111122223333:role/admin", OURS),
+        ("s3:PutObject", "arn:aws:s3:::other/x", OURS),
+        ("s3:ListBucket", "arn:aws:s3:::other", OURS),
+        ("appstream:DeleteImageBuilder", "*", OURS),
+        ("tag:GetResources", "*", OURS),
+        ("iam:PassRole", "*", OURS),
+    ],
+)
+def test_the_hub_may_do_nothing_beside(action: str, resource: str, context: dict[str, str]) -> None:
+    assert not is_allowed([policy("hub-policy.json")], action, resource, context)
+
+
+@pytest.mark.parametrize("name", ["member-role.yaml", "hub-policy.yaml"])
+def test_cfn_lint_finds_nothing_in_the_templates(name: str) -> None:
+    text = (DEPLOY / name).read_text()
+    assert [found for found in cfnlint.api.lint_all(text) if not found.rule.id.startswith("I")] == []
+    assert "arn:aws:" not in text
+
+
+@pytest.mark.parametrize("tags", ["on", "off"])
+def test_the_stack_makes_the_policy_of_the_hub(tags: str, organization: Organization) -> None:
+    stack("hub", "hub-policy.yaml", Bucket="my-warehouse", Tags=tags)
+    iam = boto3.client("iam")
+    told = []
+    for made in iam.list_policies(Scope="Local")["Policies"]:
+        version = iam.get_policy_version(PolicyArn=made["Arn"], VersionId=made["DefaultVersionId"])["PolicyVersion"]
+        told += document(version["Document"])["Statement"]
+    more = policy("tags-policy.json")["Statement"] if tags == "on" else []
+    assert told == policy("hub-policy.json")["Statement"] + more
+
+
+def document(told: Any) -> dict[str, Any]:
+    """A policy; moto (5.2) gives back what CloudFormation read as Python writes it."""
+    read: dict[str, Any] = told if isinstance(told, dict) else ast.literal_eval(told)
+    return read
+
+
+def stack(name: str, template: str, **given: str) -> None:
+    """CloudFormation itself, as moto has it, reads the template."""
+    boto3.client("cloudformation").create_stack(
+        StackName=name,
+        TemplateBody=(DEPLOY / template).read_text(),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+    )
 
 
 def test_the_documents_have_the_policy_of_one_account() -> None:
@@ -75,22 +149,18 @@ def test_the_documents_have_the_policy_of_one_account() -> None:
     assert actions(shown) == {"appstream:DescribeImageBuilders"}
 
 
-def test_the_stack_makes_the_role_of_the_plain_policies(organization: Organization) -> None:
-    """CloudFormation itself, as moto has it, reads the template."""
+@pytest.mark.parametrize("tags", ["on", "off"])
+def test_the_stack_makes_the_role_of_the_plain_policies(tags: str, organization: Organization) -> None:
     hub, external_id = role_arn(ACCOUNT, "image-builders"), "warehouse"
-    given = {"HubRoleArn": hub, "ExternalId": external_id}
-    boto3.client("cloudformation").create_stack(
-        StackName="reader",
-        TemplateBody=(DEPLOY / "member-role.yaml").read_text(),
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
-    )
+    stack("reader", "member-role.yaml", HubRoleArn=hub, ExternalId=external_id, Tags=tags)
     iam = boto3.client("iam")
     role = iam.get_role(RoleName="image-builders-reader")["Role"]
-    (name,) = iam.list_role_policies(RoleName="image-builders-reader")["PolicyNames"]
-    told = iam.get_role_policy(RoleName="image-builders-reader", PolicyName=name)["PolicyDocument"]
-    # moto (5.2) gives back what CloudFormation read as Python writes it.
-    assert told == str(policy("member-policy.json"))
+    told = []
+    for name in iam.list_role_policies(RoleName="image-builders-reader")["PolicyNames"]:
+        found = iam.get_role_policy(RoleName="image-builders-reader", PolicyName=name)["PolicyDocument"]
+        told += document(found)["Statement"]
+    more = policy("tags-policy.json")["Statement"] if tags == "on" else []
+    assert told == policy("member-policy.json")["Statement"] + more
     assert role["AssumeRolePolicyDocument"] in (policy("member-trust.json"), str(policy("member-trust.json")))
     assert policy("member-trust.json")["Statement"][0]["Principal"] == {"AWS": hub}
 
