@@ -6,14 +6,18 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RUN := dagster,sandbox,report,excel,shell
 # Tests that run at once; each has folders, ports and servers of its own.
 WORKERS ?= 2
+# Of what is tried at random.
+SEED ?= 1
+OLDEST_PYTHON ?= python3.11
+NEWEST_PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3; do command -v $$p >/dev/null && $$p -c '' 2>/dev/null && echo $$p && break; done)
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick system check dev notebook bench docs constraints clean
+.PHONY: help run test quick test-long test-versions audit system check dev notebook bench docs constraints clean
 
 help: ## What there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # Installs the named extras; in a terminal, one line shows how far it is. Modules are compiled when they are first used.
 install = @echo "Installing $(2) into .venv ..."; $(BIN)/python -m pip install --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[$(1)]' > .venv/install.log 2>&1 & pid=$$!; \
@@ -57,6 +61,25 @@ quick: .venv/dev ## The tests without browsers, brokers, Spark, whole jobs and c
 	@echo "The quick tests, some three minutes on two cores."
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' --hypothesis-profile quick
 
+test-long: .venv/test system ## All that is tried at random, for longer: fuzz, chaos, kills, planted mistakes (an hour or two)
+	TEST_LONG=1 TEST_SEED=$(SEED) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup \
+		tests/test_fuzz.py tests/test_shown.py tests/test_chaos.py tests/warehouse/test_kills.py tests/warehouse/test_publish.py \
+		tests/warehouse/test_upkeep.py tests/warehouse/test_trouble.py tests/views/test_history.py
+	$(BIN)/python -m tests.long.mutation --seed $(SEED)
+
+test-versions: ## The quick tests with the oldest and the newest versions that pyproject.toml admits
+	tests/long/versions.sh oldest $(OLDEST_PYTHON)
+	tests/long/versions.sh newest $(NEWEST_PYTHON)
+
+audit: .venv/dev ## Known vulnerabilities and the licences of what is installed
+	$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit pip-licenses
+	.venv-audit/bin/pip-licenses --python $(BIN)/python --summary --from mixed
+	@$(BIN)/python -m pip freeze --exclude-editable > .venv-audit/installed.txt
+	@.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement .venv-audit/installed.txt > .venv-audit/told 2>&1; code=$$?; \
+	if grep -qE 'ConnectionError|ConnectionError|MaxRetryError|NameResolutionError|Failed to establish|connection to|ServiceError|403|502|503' .venv-audit/told; then \
+		echo "The service that knows vulnerabilities is not in reach from here, so nothing was audited: run it where it is."; \
+	else cat .venv-audit/told; exit $$code; fi
+
 # Redis for the tests of Celery, Chromium for those of the report, Java for those of Spark.
 system:
 	@$(call need,redis-server,redis-server)
@@ -91,4 +114,4 @@ constraints: ## Write constraints.txt anew with the newest versions that pyproje
 	mv constraints.new constraints.txt && rm -rf .venv-new
 
 clean: ## Remove what was made, the warehouse excepted
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist

@@ -122,6 +122,9 @@ def query(
     is whatever DuckDB takes. Raises QueryError with DuckDB's own words, QueryTimeoutError after `timeout` seconds,
     NoSnapshotError, and WarehouseError where a file of a snapshot is gone.
     """
+    for text in (sql, *(value for value in (parameters or {}).values() if isinstance(value, str))):
+        if not _is_unicode(text):
+            raise QueryError("The question is no text in UTF-8.")
     named = _named_in(sql)
 
     def ask() -> pa.Table:
@@ -139,6 +142,14 @@ def query(
         raise  # The program was told to stop.
     except duckdb.Error as error:
         raise QueryError(f"{first_words(error)}.") from error
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # A byte of the command line that is no UTF-8, for instance.
+        return False
+    return True
 
 
 @contextmanager

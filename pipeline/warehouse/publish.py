@@ -6,6 +6,7 @@ snapshots see the one before or the one after. docs/warehouse.md describes the s
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,8 @@ STALE_AFTER = 24 * 3600.0
 """Seconds after which a whole stream that nobody has published is taken for a dead run's."""
 
 _ATTEMPTS = 5
+_PAUSE = 0.3
+"""Seconds before the second attempt, at most."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ def publish(
                 storage.remove_dead()
                 if published := attempt.publish(lock):
                     return published
+            # Two that go on at the same pace would find each other again and again.
+            time.sleep(random.uniform(0, _PAUSE * (number + 1)))
         except LostLockError:
             if number + 1 == _ATTEMPTS:
                 raise
