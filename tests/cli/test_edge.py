@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.sandbox.faults import Fault
 from tests.support import Looker, builder
-from tests.support.command import COMMAND, failed, image_builders, image_builders_process
+from tests.support.command import COMMAND, failed, image_builders
 
 ENDLESS = "select sum(a.range * b.range) from range(10000000) a, range(10000000) b"
 
@@ -77,16 +77,15 @@ def test_streams_that_are_odd(look: Looker) -> None:
         assert (told.returncode, "zoë" in told.stdout.decode()) == (0, True), (encoding, form)
 
 
-@pytest.mark.slow
 def test_a_home_of_dagster_that_is_broken_is_one_sentence(look: Looker, tmp_path: Path) -> None:
     look.warehouse.clear()
     home = tmp_path / "home"
     (home / "history").mkdir(parents=True)
     (home / "history" / "runs.db").write_bytes(b"no database at all" * 300)
-    failed(image_builders_process("snapshot", DAGSTER_HOME=str(home)), 1, "cannot be used .*file is not a database")
+    failed(image_builders("snapshot", DAGSTER_HOME=str(home)), 1, "cannot be used .*file is not a database")
     for content in (b"a: [b", b"nonsense: 1"):
         (home / "dagster.yaml").write_bytes(content)
-        failed(image_builders_process("snapshot", DAGSTER_HOME=str(home)), 2, "Dagster's settings .* cannot be used")
+        failed(image_builders("snapshot", DAGSTER_HOME=str(home)), 2, "Dagster's settings .* cannot be used")
     assert look.warehouse.snapshots() == []
 
 

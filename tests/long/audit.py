@@ -38,7 +38,8 @@ def main(pip_audit: str, python: str) -> int:
         print(f"{name} {version}: {identifier}, mended in {', '.join(fixes) or 'no version yet'}")
     skipped = [package["name"] for package in told if "skip_reason" in package]
     print(
-        f"{len(asked)} packages were asked about, {len(found)} vulnerabilities found; not known there: {skipped or 'none'}"
+        f"{len(asked)} packages were asked about, {len(found)} vulnerabilities found; "
+        f"not known there: {', '.join(skipped) or 'none'}"
     )
     return int(bool(found))
 

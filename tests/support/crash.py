@@ -1,7 +1,7 @@
 """Publishes a copy of a warehouse again and again, each time in a child that is killed one file operation later.
 
-Run by tests/warehouse/test_publish.py: `crash.py WAREHOUSE STREAM`, the rows of `extracts` as JSON on standard input.
-Prints a line of JSON for every child. A file operation is what Python's audit hooks tell of (open, mkdir, rename,
+Run by tests/warehouse/test_publish.py: `crash.py WAREHOUSE STREAM STEP`, the rows of `extracts` as JSON on standard
+input. Prints a line of JSON for every child. A file operation is what Python's audit hooks tell of (open, mkdir, rename,
 remove) and every write to an opened file.
 """
 
@@ -57,7 +57,7 @@ def publish(root: str, stream: str, rows: list[dict[str, Any]], allowed: int) ->
     Warehouse(root, grace=0.0).publish(Window.at("daily", NOON), [Extracted(rows, stream)], lambda: NOON)
 
 
-def main(root: str, stream: str) -> None:
+def main(root: str, stream: str, step: str) -> None:
     rows = json.loads(sys.stdin.readline())
     for row in rows:
         row |= {k: datetime.fromisoformat(row[k]) for k in ("started_at", "observed_at")}
@@ -75,7 +75,7 @@ def main(root: str, stream: str) -> None:
         if not killed and not ended:
             sys.exit(f"the child ended with {status}")
         print(json.dumps({"warehouse": copy, "operations": allowed, "killed": killed, "ended": ended}), flush=True)
-        allowed += 2
+        allowed += int(step)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline import views
 from pipeline.warehouse import Warehouse
 from tests.support import NOON, builder, replay
+from tests.support.effort import often
 from tests.support.replay import Look
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -238,7 +239,7 @@ listing = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, one))
 look = st.one_of(st.none(), st.tuples(listing, st.sampled_from([True, True, False])))
 
 
-@settings(max_examples=min(35, settings().max_examples))
+@settings(max_examples=min(often(20, 500), settings().max_examples * often(1, 5)))
 @given(looks=st.lists(st.tuples(look, st.sampled_from([1, 3, 4, 24])), min_size=1, max_size=7))
 def test_any_history_is_what_a_walk_along_its_looks_comes_to(
     looks: list[Any], tmp_path_factory: pytest.TempPathFactory

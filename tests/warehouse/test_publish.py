@@ -28,6 +28,7 @@ from pipeline.sandbox.server import ACCOUNT
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.inventory import damage
 from tests.support import NOON, Looker, builder, estate_of, target
+from tests.support.effort import often
 
 DAY = timedelta(days=1)
 
@@ -379,7 +380,7 @@ CRASH = Path(__file__).parents[1] / "support" / "crash.py"
 
 @pytest.mark.slow
 def test_whoever_dies_whenever_readers_see_the_old_snapshot_or_the_new_one(looker: Callable[..., Looker]) -> None:
-    """SIGKILL after every single file operation of a publish."""
+    """SIGKILL after file operations of a publish; in the long run, after every single one."""
     look = looker(builder("old"), builder("both"))
     look.publish()
     estate_of(look)[ACCOUNT, "us-east-1"] = [builder("new"), builder("both", State="STOPPED")]
@@ -387,7 +388,7 @@ def test_whoever_dies_whenever_readers_see_the_old_snapshot_or_the_new_one(looke
     views.build(look.warehouse)
     seen: list[str] = []
     # Each run is a process of its own that publishes a copy of the warehouse and dies after its n-th operation.
-    command = [sys.executable, str(CRASH), look.warehouse.location, extracted.stream]
+    command = [sys.executable, str(CRASH), look.warehouse.location, extracted.stream, str(often(5, 1))]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CRASH.parent.parent
     ) as runs:
@@ -418,8 +419,8 @@ def test_whoever_dies_whenever_readers_see_the_old_snapshot_or_the_new_one(looke
     assert runs.returncode == 0
     # It was the old one for a good while, then the new one, and never the old one again.
     assert seen == sorted(seen, key=["old", "new"].index)
-    assert seen.count("old") > 10
-    assert seen.count("new") > 4
+    assert seen.count("old") > often(4, 20)
+    assert seen.count("new") > often(1, 8)
     assert crashed["ended"]
 
 

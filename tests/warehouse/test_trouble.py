@@ -25,6 +25,7 @@ from pipeline.warehouse import Extracted, Published, Warehouse, publication, pub
 from pipeline.warehouse.storage import UnknownOutcomeError
 from pipeline.windows import Window
 from tests.support import NOON, Looker, builder, estate_of, oracle
+from tests.support.effort import often
 from tests.support.store import BUCKET, Request, Store, make_bucket
 
 WINDOW = Window.at("daily", NOON)
@@ -185,11 +186,12 @@ def test_a_request_that_fails_makes_no_half_snapshot(what: str, look: Looker, st
     assert count <= 35, store.operations
     outcomes = set()
     kinds = ("refuse SlowDown", "refuse AccessDenied", "cut before", "cut after", "cut body")
-    for number in range(kinds.index(what), count, 5):  # Each request is struck in one way or another.
+    # In the long run, each request is struck in every way.
+    for number in range(kinds.index(what), count, often(10, 1)):
         home = Warehouse(f"s3://{BUCKET}/{number}", grace=0.0, patience=3.0)
         for path, content in [*before.items(), (extracted.stream, stream)]:
             boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{number}/{path}", Body=content)
-        lasting = number // 5 % 2 == 1
+        lasting = number % 2 == 1
 
         def rule(request: Request, number: int = number, lasting: bool = lasting) -> str | None:
             return what if request.number == number or (lasting and request.number > number) else None

@@ -25,6 +25,7 @@ from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.local_storage import LocalStorage
 from pipeline.warehouse.snapshot_ids import days_of, unjoined_id
 from tests.support import NOON, StartSandbox, builder, oracle, replay
+from tests.support.effort import often
 from tests.support.replay import Look
 from tests.support.store import BUCKET, Request, Store, make_bucket
 from tests.support.years import grow
@@ -220,7 +221,9 @@ def test_a_request_that_fails_while_a_day_is_joined_costs_no_row(
     requests = list(store.requests)
     assert len(requests) > 50
     copies = iter(range(10_000))
-    for number in sorted({*range(2 + KINDS.index(what), len(requests), 19), len(requests) - 2 - KINDS.index(what)}):
+    for number in sorted(
+        {*range(2 + KINDS.index(what), len(requests), often(45, 4)), len(requests) - 2 - KINDS.index(what)}
+    ):
         copy = _copied(small, f"copy-{next(copies)}")
         lasting = number % 2 == 0
 
@@ -254,7 +257,7 @@ class DiedError(BaseException):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", range(0, 64, 9))
+@pytest.mark.parametrize("step", range(0, 64, often(16, 2)))
 def test_whoever_dies_whenever_no_answer_changes_and_the_next_run_ends_it(
     step: int, made: Path, put: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
