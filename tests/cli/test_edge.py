@@ -67,14 +67,12 @@ def test_streams_that_are_odd(look: Looker) -> None:
     assert closed.stderr.startswith(b"image-builders: Standard output is closed")
     full = run(f"{ask} >/dev/full")
     assert (full.returncode, full.stderr) == (1, b"image-builders: There is no room left to write to.\n")
-    assert run(f"{ask} 2>&-").returncode == 0
     written = run(f"{ask} --output told.csv >&- <&- 2>&-")
     assert (written.returncode, Path("told.csv").read_text()) == (0, "name\nzoë\n")
     gone = run('IB query "from range(200000)" | head -n 1')
     assert (gone.stdout.strip(), gone.stderr) == (b"range", b"")
-    for encoding, form in (("latin-1", "table"), ("ascii", "json")):
-        told = run(f"{ask} --format {form}", PYTHONIOENCODING=encoding)
-        assert (told.returncode, "zoë" in told.stdout.decode()) == (0, True), (encoding, form)
+    told = run(ask, PYTHONIOENCODING="ascii")
+    assert (told.returncode, "zoë" in told.stdout.decode()) == (0, True)
 
 
 def test_a_home_of_dagster_that_is_broken_is_one_sentence(look: Looker, tmp_path: Path) -> None:

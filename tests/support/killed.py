@@ -96,3 +96,5 @@ def main(location: str, kills: int, seed: int) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    sys.stdout.flush()
+    os._exit(0)  # Libraries' threads and many forks make a teardown that may abort.

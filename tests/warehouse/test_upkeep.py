@@ -221,9 +221,8 @@ def test_a_request_that_fails_while_a_day_is_joined_costs_no_row(
     requests = list(store.requests)
     assert len(requests) > 50
     copies = iter(range(10_000))
-    for number in sorted(
-        {*range(2 + KINDS.index(what), len(requests), often(45, 4)), len(requests) - 2 - KINDS.index(what)}
-    ):
+    first = 2 + KINDS.index(what)
+    for number in sorted({*range(first, len(requests), often(45, 4)), len(requests) - first}):
         copy = _copied(small, f"copy-{next(copies)}")
         lasting = number % 2 == 0
 
