@@ -262,3 +262,24 @@ def test_hours_outside_of_working_hours(home: Warehouse) -> None:
     )
     assert told(home, asked) == [(24.0, 14.0), (24.0, 22.0)]
     assert told(home, "select sum(instance_usd_outside) from cost_by_day") == [(pytest.approx(3.6),)]
+
+
+@pytest.mark.parametrize(
+    ("prices", "instance", "volume"),
+    [(f"{MEDIUM},0.1", 0.1, None), ("root-volume,0.73", None, 0.1), (f"{MEDIUM},0.1\nroot-volume,0.73", 0.1, 0.1)],
+)
+def test_what_has_a_price_counts_though_the_other_has_none(
+    prices: str, instance: float | None, volume: float | None, home: Warehouse
+) -> None:
+    Path("prices.csv").write_text(f"instance_type,usd\n{prices}\n")
+    for hour in range(3):
+        look(home, MONDAY + hour * HOUR, made("a", Platform="RHEL8", RootVolumeConfig={"VolumeSizeInGb": 300}))
+    both = 2 * ((instance or 0) + (volume or 0))
+    ((*parts, low, estimate, high),) = told(
+        home, "select instance_usd_estimate, volume_usd_estimate, usd_low, usd_estimate, usd_high from cost_by_day"
+    )
+    assert parts == [instance and pytest.approx(2 * instance), volume and pytest.approx(2 * volume)]
+    assert (low, estimate, high) == pytest.approx((both, both, both))
+    assert told(home, "select unpriced_hours, unpriced_volume_hours from cost_by_month") == [
+        (0.0 if instance else 2.0, 0.0 if volume else 2.0)
+    ]

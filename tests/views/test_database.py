@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from pipeline.warehouse.scan import TYPES
 from tests.support import NOON, Looker, builder, estate_of, replay
 from tests.support.replay import Look
 
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SQL = Path(__file__).parents[2] / "sql"
 SQL_FILES = sorted((path for group in GROUPS for path in (SQL / group).glob("*.sql")), key=lambda path: path.stem)
 
@@ -230,6 +230,24 @@ def test_a_later_failure_in_the_window_is_the_last_look(looker: Callable[..., Lo
     assert (row["is_last_look_failed"], row["last_look_status"], row["observed_at"]) == (True, "denied", NOON)
     (row,) = told(look, f"from image_builders_as_of(timestamptz '{NOON}')")
     assert (row["is_last_look_failed"], row["last_look_at"]) == (False, NOON)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "gaps"),
+    [
+        (("daily", NOON), ("hourly", NOON + 15 * HOUR), 0),  # Three hours of what was a day.
+        (("hourly", NOON), ("daily", NOON + 36 * HOUR), 1),  # Thirty-five of what are days now.
+    ],
+)
+def test_where_the_cadence_changed_gaps_are_those_of_the_longer_one(
+    first: tuple[str, datetime], second: tuple[str, datetime], gaps: int, tmp_path: Path
+) -> None:
+    home = Warehouse(str(tmp_path), grace=0.0)
+    for cadence, at in (first, second):
+        replay.replay(home, at, {"us-east-1": Look([])}, cadence)
+    replay.replay(home, second[1] + 2 * DAY, {"eu-west-1": Look([])}, second[0])  # It is configured no more.
+    sql = "select is_configured, windows, windows_seen, gaps from coverage where region = 'us-east-1'"
+    assert [tuple(row.values()) for row in views.query(home, sql).to_pylist()] == [(False, 2 + gaps, 2, gaps)]
 
 
 def test_an_answer_does_not_depend_on_the_sessions_time_zone(look: Looker) -> None:

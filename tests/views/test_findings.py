@@ -206,6 +206,26 @@ def test_stopped_long_is_judged_by_both_bounds(home: Warehouse) -> None:
     assert (found["used"][0], found["unused"][0]) == ("pass", "unknown")
 
 
+def test_a_threshold_is_reached_in_its_own_hour(home: Warehouse) -> None:
+    def see(at: datetime, seen: str, most: str, less: str) -> None:
+        states = {"seen": seen, "most": most, "less": less}
+        builders = [builder(name, State=state, CreatedTime=CREATED) for name, state in states.items()]
+        replay.replay(home, at, {"us-east-1": Look(builders)}, "hourly")
+
+    month = 30 * DAY
+    see(NOON - month, "STOPPED", "RUNNING", "RUNNING")
+    see(NOON - month + HOUR, "STOPPED", "STOPPED", "RUNNING")
+    see(NOON - month + 2 * HOUR, "STOPPED", "STOPPED", "STOPPED")
+    see(NOON, "STOPPED", "STOPPED", "STOPPED")
+    columns = "name, status, hours_seen, hours_high"
+    sql = f"select {columns} from findings join finding_facts using (arn, name) where rule = 'stopped_long'"
+    assert told(home, f"{sql} order by hours_high desc") == [
+        ("seen", "fail", 720.0, 7200.0),
+        ("most", "unknown", 719.0, 720.0),  # It may have been stopped right after it was seen running.
+        ("less", "pass", 718.0, 719.0),
+    ]
+
+
 def test_a_target_that_fails_keeps_its_findings_marked(home: Warehouse) -> None:
     publish(home, builder("a", DisableIMDSV1=False))
     replay.replay(home, NOON + DAY, {"us-east-1": Look(None)})

@@ -131,6 +131,18 @@ def test_lists_are_compared_as_sets(home: Warehouse) -> None:
     ]
 
 
+def test_a_null_that_aws_lists_is_no_element(home: Warehouse) -> None:
+    lists: list[list[str | None]] = [["s1", None], ["s1"], [None, "s2", "s1"], [None, None]]
+    days(home, *(Look([made("a", VpcConfig={"SubnetIds": subnets})]) for subnets in lists))
+    sql = (
+        "select changed_at, field, from_value, to_value from image_builder_changes where change = 'changed' order by 1"
+    )
+    assert told(home, sql) == [
+        (NOON + 2 * DAY, "subnet_ids", "s1", "s1, s2"),
+        (NOON + 3 * DAY, "subnet_ids", "s1, s2", None),
+    ]
+
+
 ANEW = CREATED + 3600
 
 
@@ -225,6 +237,25 @@ def test_another_price_is_another_stretch(member: str, value: Any, home: Warehou
     assert told(home, "select hours_low, hours_high from running_spans order by first_seen_at") == [
         (0.0, 264.0),
         (0.0, 24.0),
+    ]
+
+
+def test_one_of_which_aws_tells_no_state_is_in_a_condition_of_its_own(home: Warehouse) -> None:
+    silent = Look([made("a", State=None)])
+    days(home, silent, silent, Look([made("a")]), silent)
+    spans = (
+        "select condition, first_seen_at, last_seen_at, ended_before from image_builder_spans order by first_seen_at"
+    )
+    assert told(home, spans) == [
+        ("UNKNOWN", NOON, NOON + DAY, NOON + 2 * DAY),
+        ("BILLED", NOON + 2 * DAY, NOON + 2 * DAY, NOON + 3 * DAY),
+        ("UNKNOWN", NOON + 3 * DAY, NOON + 3 * DAY, None),
+    ]
+    assert told(home, "select began, ended from image_builder_pieces order by first_seen_at") == [
+        ("first_seen", "apart"),
+        ("apart", "changed"),
+        ("changed", "changed"),
+        ("changed", None),
     ]
 
 

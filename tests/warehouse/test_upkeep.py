@@ -198,6 +198,18 @@ def test_a_run_goes_on_where_days_are_joined(home: Warehouse) -> None:
     assert (home.snapshots(), files(home)) == ([], [])
 
 
+def test_a_warehouse_that_is_cleared_keeps_what_is_not_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "CHECKPOINT_EVERY", 1)
+    home = Warehouse(str(tmp_path / "w"), grace=0.0)
+    for number in range(3):
+        replay.replay(home, NOON + number * DAY, {"us-east-1": Look([builder("a")])})
+    upkeep.tend(home, NOON + 9 * DAY)
+    assert home.holdings().checkpoints
+    (tmp_path / "w" / "image_builders" / "notes.txt").write_text("ours")
+    home.clear()
+    assert [path.name for path in (tmp_path / "w").rglob("*") if path.is_file()] == [".lock", "notes.txt"]
+
+
 def test_a_backlog_is_worked_off_some_files_at_a_time(home: Warehouse) -> None:
     before = oracle.committed(home.location)
     assert upkeep.tend(home, LATER, at_once=8) == ["2026-11-23", "2026-11-24"]
