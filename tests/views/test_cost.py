@@ -142,6 +142,26 @@ def test_a_session_that_one_look_saw_is_an_hour_and_its_rest_is_billed_on_the_da
     assert told(home, "select sum(hours_low), sum(billed_hours_low) from running_cost") == [(2.0, 3.0)]
 
 
+def test_one_created_anew_before_it_was_seen_last_claims_no_hour_twice(home: Warehouse) -> None:
+    look(home, MONDAY, made("a"))
+    look(home, MONDAY + 10 * HOUR, made("a", CreatedTime=CREATED - 3600))  # AWS's clock is another.
+    look(home, MONDAY + 11 * HOUR, made("a", CreatedTime=CREATED - 3600))
+    asked = "select hours_low, hours_estimate, hours_high from running_cost"
+    assert told(home, asked) == [(1.0, 11.0, 11.0)]
+
+
+def test_hours_begin_with_the_first_look_at_a_target_or_with_the_builder_if_that_is_younger(home: Warehouse) -> None:
+    look(home, MONDAY)
+    young = made("young", CreatedTime=(MONDAY + 4 * HOUR).timestamp())
+    look(home, MONDAY + 10 * HOUR, young, made("old"), made("ageless", CreatedTime=None))
+    asked = "select name, hours_low, hours_estimate, hours_high from running_cost order by name"
+    assert told(home, asked) == [
+        ("ageless", 0.0, 5.0, 10.0),
+        ("old", 0.0, 5.0, 10.0),
+        ("young", 0.0, 6.0, 6.0),
+    ]
+
+
 def test_a_root_volume_costs_on_every_day_that_its_builder_is_there(home: Warehouse) -> None:
     big = made("a", State="STOPPED", RootVolumeConfig={"VolumeSizeInGb": 500})
     small = made("b", State="STOPPED", RootVolumeConfig={"VolumeSizeInGb": 200})

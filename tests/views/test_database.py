@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from pipeline.contract import CHILDREN, HIVE_KEY, TABLES
 from pipeline.errors import QueryError, ViewError, WarehouseError
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
-from pipeline.views import View
+from pipeline.views import View, engines
 from pipeline.views.catalogue import views_of_files
 from pipeline.views.sql_files import GROUPS
 from pipeline.views.view import parse
@@ -248,6 +249,23 @@ def test_where_the_cadence_changed_gaps_are_those_of_the_longer_one(
     replay.replay(home, second[1] + 2 * DAY, {"eu-west-1": Look([])}, second[0])  # It is configured no more.
     sql = "select is_configured, windows, windows_seen, gaps from coverage where region = 'us-east-1'"
     assert [tuple(row.values()) for row in views.query(home, sql).to_pylist()] == [(False, 2 + gaps, 2, gaps)]
+
+
+def test_who_asks_from_elsewhere_is_told_moments_in_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Warehouse(str(tmp_path), grace=0.0)
+    replay.replay(home, NOON + 8 * HOUR, {"us-east-1": Look([])})
+    asked = "select cast(observed_at as varchar), day(observed_at), current_setting('TimeZone') from looks"
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        rows = [tuple(row.values()) for row in views.query(home, asked).to_pylist()]
+        with duckdb.connect() as connection:
+            assert connection.sql("select current_setting('TimeZone')").fetchall() == [("Asia/Kolkata",)]
+            for statement in engines.script("duckdb", home):
+                connection.execute(statement)
+            rows += connection.sql(asked).fetchall()
+    time.tzset()
+    assert rows == [("2026-11-23 20:00:00+00", 23, "UTC")] * 2
 
 
 def test_an_answer_does_not_depend_on_the_sessions_time_zone(look: Looker) -> None:
