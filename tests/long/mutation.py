@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
+from tests.long import unshrunk
 from tests.long.mistakes import Mistake
 from tests.long.python_mistakes import python_mistakes
 from tests.long.sql_mistakes import sql_mistakes
@@ -94,13 +95,18 @@ class Copy:
 
     def _pass(self, tests: Sequence[str], seconds: float | None) -> bool:
         """Whether the tests pass. Raises TimeoutExpired."""
-        options = ("-x", "-q", "-m", "not slow", "--hypothesis-profile", "quick", "--hypothesis-seed", "0")
-        command = [sys.executable, "-m", "pytest", *options, "-p", "no:cacheprovider", *tests]
+        plugins = ("-p", unshrunk.__name__, "-p", "no:cacheprovider")
+        options = ("-x", "-q", "-m", "not slow", "--hypothesis-profile", unshrunk.NAME)
+        command = [sys.executable, "-m", "pytest", *plugins, *options, *tests]
         environment = os.environ | {"PYTHONPATH": str(self._root)}
         process = subprocess.Popen(
-            command, cwd=self._root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
+            command,
+            cwd=self._root,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # So that what the tests have started ends with them.
+        )
         try:
             return process.wait(seconds) == 0
         finally:
