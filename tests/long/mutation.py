@@ -36,7 +36,6 @@ SQL = ("sql/current", "sql/history", "sql/cost", "sql/findings", "sql/internal",
 ENOUGH = 85
 """Percent of the mistakes that tests must catch."""
 
-_NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "warehouse", "dist")
 _SPARE = 30.0
 """Seconds that tests may take beside three times what they take without a mistake."""
 
@@ -69,7 +68,7 @@ class Copy:
         self._root = root
         self._seconds: dict[tuple[str, ...], float] = {}
         self._ticks = int(time.time()) - 10**8
-        shutil.copytree(ROOT, root, ignore=_NOT_COPIED)
+        shutil.copytree(ROOT, root, ignore=_not_copied)
 
     def outcome(self, mistake: Mistake) -> str:
         tests = tests_of(mistake.path)
@@ -113,6 +112,13 @@ class Copy:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _not_copied(folder: str, names: list[str]) -> set[str]:
+    """What is no part of the tree, but was made in it."""
+    made = {"warehouse", "dist"} if Path(folder) == ROOT else set()
+    made |= {".git", ".hypothesis", "__pycache__"}
+    return {name for name in names if name in made or name.endswith("_cache") or name.startswith(".venv")}
 
 
 def all_mistakes() -> Iterator[Mistake]:

@@ -1,4 +1,4 @@
-"""A profile of hypothesis for who asks only whether a test fails: that it does is told at once, not by the least example."""
+"""A profile of hypothesis for who asks only whether a test fails: it says so at once, without the least example."""
 
 from hypothesis import Phase, settings
 
