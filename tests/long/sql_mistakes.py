@@ -87,9 +87,19 @@ def _exchanged(tokens: _Tokens, place: int) -> Made:
 
 
 def _number(tokens: _Tokens, place: int) -> Made:
-    if tokens[place].isdecimal() and tokens[place - 1] != "interval":
+    if tokens[place].isdecimal() and tokens[place - 1] != "interval" and not _is_only_counted(tokens, place):
         yield tokens.only(place), str(int(tokens[place]) + 1)
         yield tokens.only(place), str(int(tokens[place]) - 1)
+
+
+def _is_only_counted(tokens: _Tokens, place: int) -> bool:
+    """Whether it is in `count(case when ... then 1 end)`, where every value is as good."""
+    if (tokens[place - 1], tokens[place + 1], tokens[place + 2]) != ("then", "end", ")"):
+        return False
+    begin = place
+    while tokens[begin] not in ("case", ""):
+        begin -= 1
+    return (tokens[begin - 2], tokens[begin - 1]) == ("count", "(")
 
 
 def _first_value(tokens: _Tokens, place: int) -> Made:

@@ -36,6 +36,7 @@ _OF_MODULE: dict[str, tuple[str, ...]] = {
     "warehouse/uninterrupted": ("warehouse/test_trouble.py",),
     "warehouse/warehouse": ("warehouse/test_publish.py", "warehouse/test_releases.py", "warehouse/test_storage.py"),
     "warehouse/inventory": ("warehouse/test_publish.py", "defs/test_snapshot.py"),
+    "views/database": ("views/test_view.py", "views/test_database.py", "views/test_findings.py"),
     "views/data_tests": ("views/test_data_tests.py",),
     "views/dependencies": ("views/test_dependencies.py", "views/test_view.py", "views/test_data_tests.py"),
     "views/engines": (),  # Those run Spark.
@@ -51,7 +52,7 @@ _OF_FOLDER: dict[str, tuple[str, ...]] = {
     "pipeline/extract": ("extract/test_sweep.py", "extract/test_listing.py", "extract/test_tags.py"),
     "pipeline/warehouse": ("warehouse/test_publish.py", "warehouse/test_upkeep.py", "warehouse/test_leftovers.py"),
     "pipeline/views": ("views/test_view.py", "views/test_database.py", "views/test_data_tests.py"),
-    "sql/current": ("views/test_database.py", "warehouse/test_merge.py"),
+    "sql/current": ("views/test_current.py", "views/test_database.py", "warehouse/test_merge.py"),
     "sql/history": ("views/test_history.py", "views/test_findings.py", "views/test_database.py"),
     "sql/cost": ("views/test_cost.py", "extract/test_prices.py", "views/test_history.py"),
     "sql/findings": ("views/test_findings.py",),

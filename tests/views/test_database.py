@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -231,24 +231,6 @@ def test_a_later_failure_in_the_window_is_the_last_look(looker: Callable[..., Lo
     assert (row["is_last_look_failed"], row["last_look_status"], row["observed_at"]) == (True, "denied", NOON)
     (row,) = told(look, f"from image_builders_as_of(timestamptz '{NOON}')")
     assert (row["is_last_look_failed"], row["last_look_at"]) == (False, NOON)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "gaps"),
-    [
-        (("daily", NOON), ("hourly", NOON + 15 * HOUR), 0),  # Three hours of what was a day.
-        (("hourly", NOON), ("daily", NOON + 36 * HOUR), 1),  # Thirty-five of what are days now.
-    ],
-)
-def test_where_the_cadence_changed_gaps_are_those_of_the_longer_one(
-    first: tuple[str, datetime], second: tuple[str, datetime], gaps: int, tmp_path: Path
-) -> None:
-    home = Warehouse(str(tmp_path), grace=0.0)
-    for cadence, at in (first, second):
-        replay.replay(home, at, {"us-east-1": Look([])}, cadence)
-    replay.replay(home, second[1] + 2 * DAY, {"eu-west-1": Look([])}, second[0])  # It is configured no more.
-    sql = "select is_configured, windows, windows_seen, gaps from coverage where region = 'us-east-1'"
-    assert [tuple(row.values()) for row in views.query(home, sql).to_pylist()] == [(False, 2 + gaps, 2, gaps)]
 
 
 def test_who_asks_from_elsewhere_is_told_moments_in_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

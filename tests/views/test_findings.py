@@ -369,7 +369,9 @@ def test_an_exception_is_no_pass_and_its_finding_comes_back_when_its_time_is_ove
     assert excepted(f"{rule}, name: golden, {why}") == fail
     assert excepted(f"{rule}, name: golden-*, region: eu-*, {why}") == fail
     assert excepted(f'{rule}, account: "{ACCOUNT}", {why}') == dict.fromkeys(tags, "excepted")
+    assert excepted(f'{rule}, account: "2*", {why}') == fail
     assert excepted(f"{rule}, tag: {{stage: prod*}}, {why}") == fail | {"golden-1": "excepted"}
+    assert excepted(f"{rule}, tag: {{owner: prod*}}, {why}") == excepted(f"{rule}, tag: {{stage: x*}}, {why}") == fail
     assert excepted(f"{rule}, name: '*', reason: b, until: {today}")["other"] == "excepted"
     assert excepted(f"{rule}, name: '*', reason: b, until: {today - DAY}") == fail
     internet = f"rule: default_internet_access, name: '*', {why}"
