@@ -157,7 +157,7 @@ def test_the_owner_is_that_of_the_last_look_that_told_the_tags(
 
 def test_a_rerun_by_hand_leaves_the_configuration_as_it_was(looker: Callable[..., Looker]) -> None:
     """A look at some regions says nothing of what the job is to look at, whether it names them or not."""
-    look = looker(us_east_1=[builder("a")], eu_west_1=[builder("b", "eu-west-1")], us_west_2=[])
+    look = looker(us_east_1=[builder("a")], us_west_2=[builder("w", "us-west-2")])
     whole = {"us-east-1": Look([builder("a")]), "eu-west-1": Look([builder("b", "eu-west-1")])}
     replay.replay(look.warehouse, NOON, whole)
     look.sandbox.clock.advance(60 * MINUTE)
@@ -168,5 +168,13 @@ def test_a_rerun_by_hand_leaves_the_configuration_as_it_was(looker: Callable[...
         ("us-east-1", True, NOON),
         ("us-west-2", None, NOON),
     ]
-    names = views.query(look.warehouse, "select name from image_builders_current order by name")
-    assert names["name"].to_pylist() == ["a", "b"]
+
+    def there() -> tuple[list[str], dict[str, bool]]:
+        """Who is there, and which regions the job is to look at, those looked at by hand since among them."""
+        names = views.query(look.warehouse, "select name from image_builders_current order by name")
+        told = views.query(look.warehouse, "select region, is_configured from coverage").to_pylist()
+        return names["name"].to_pylist(), {row["region"]: row["is_configured"] for row in told}
+
+    assert there() == (["a", "b", "w"], {"us-east-1": True, "eu-west-1": True, "us-west-2": True})
+    replay.replay(look.warehouse, NOON + 24 * 60 * MINUTE, whole)
+    assert there() == (["a", "b"], {"us-east-1": True, "eu-west-1": True, "us-west-2": False})
