@@ -303,3 +303,29 @@ def test_what_has_a_price_counts_though_the_other_has_none(
     assert told(home, "select unpriced_hours, unpriced_volume_hours from cost_by_month") == [
         (0.0 if instance else 2.0, 0.0 if volume else 2.0)
     ]
+
+
+def test_a_day_of_two_kinds_and_two_volumes_is_the_sum_of_both(home: Warehouse) -> None:
+    kinds = [("RHEL8", 300)] * 3 + [("AMAZON_LINUX2", 500)] * 2
+    for hour, (platform, volume) in enumerate(kinds):
+        seen = made("a", Platform=platform, RootVolumeConfig={"VolumeSizeInGb": volume})
+        look(home, MONDAY + hour * HOUR, seen)
+    hours = "looks, hours_low, hours_estimate, hours_high, hours_outside, unpriced_hours, unpriced_volume_hours"
+    assert told(home, f"select {hours} from cost_by_day") == [(5, 3.0, 4.0, 4.0, 4.0, 0.0, 0.0)]
+    ends = ("low", "estimate", "high")
+    instance, volumes, both = (", ".join(f"{what}usd_{end}" for end in ends) for what in ("instance_", "volume_", ""))
+    ((*usd,),) = told(home, f"select {instance}, instance_usd_outside, {volumes}, {both} from cost_by_day")
+    # Three hours of 100 GB above what is included, and one of 300.
+    assert usd == pytest.approx([0.3, 0.4, 0.4, 0.4, 0.6, 0.6, 0.6, 0.9, 1.0, 1.0])
+    Path("prices.csv").write_text("instance_type,usd\nstream.x,1\n")
+    assert told(home, f"select {hours} from cost_by_day") == [(5, 3.0, 4.0, 4.0, 4.0, 4.0, 4.0)]
+
+
+def test_a_session_begins_when_its_builder_was_created(home: Warehouse) -> None:
+    look(home, MONDAY)
+    young = made("a", CreatedTime=(MONDAY + HOUR / 2).timestamp())
+    look(home, MONDAY + HOUR, young)
+    look(home, MONDAY + 2 * HOUR, young | {"State": "STOPPED"})
+    # Most likely from 0:30 to 1:30, and at most until 2:00.
+    columns = "hours_low, hours_estimate, hours_high, billed_hours_low, billed_hours_estimate, billed_hours_high"
+    assert told(home, f"select {columns} from running_cost") == [(0.0, 1.0, 1.5, 1.0, 1.0, 2.0)]
