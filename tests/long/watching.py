@@ -57,7 +57,7 @@ _OF_FOLDER: dict[str, tuple[str, ...]] = {
     "sql/cost": ("views/test_cost.py", "extract/test_prices.py", "views/test_history.py"),
     "sql/findings": ("views/test_findings.py",),
     "sql/internal": ("views/test_cost.py", "views/test_history.py", "views/test_findings.py", "views/test_database.py"),
-    "sql/usage": ("views/test_findings.py",),
+    "sql/usage": ("views/test_usage.py", "views/test_findings.py"),
 }
 
 

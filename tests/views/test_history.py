@@ -259,6 +259,22 @@ def test_one_of_which_aws_tells_no_state_is_in_a_condition_of_its_own(home: Ware
     ]
 
 
+def test_one_of_which_aws_tells_no_creation_is_the_same_until_a_look_does_not_see_it(home: Warehouse) -> None:
+    one, two, three = (Look([builder("a", VpcConfig={"SubnetIds": [subnet]})]) for subnet in ("s1", "s2", "s3"))
+    days(home, one, two, Look([]), three)
+    sql = "select changed_at, change, field, from_value, to_value from image_builder_changes order by changed_at"
+    assert told(home, sql) == [
+        (NOON, "first_seen", None, None, None),
+        (NOON + DAY, "changed", "subnet_ids", "s1", "s2"),
+        (NOON + 2 * DAY, "deleted", None, None, None),
+        (NOON + 3 * DAY, "created", None, None, None),
+    ]
+    assert told(home, "select first_seen_at, last_seen_at from running_spans order by first_seen_at") == [
+        (NOON, NOON + DAY),
+        (NOON + 3 * DAY, NOON + 3 * DAY),
+    ]
+
+
 NAMES = ("a", "b")
 one = st.tuples(
     st.sampled_from(["RUNNING", "STOPPED", "FAILED"]),
