@@ -51,3 +51,29 @@ def test_where_the_cadence_changed_gaps_are_those_of_the_longer_one(
     replay.replay(home, second[1] + 2 * DAY, {"eu-west-1": Look([])}, second[0])  # It is configured no more.
     sql = "select is_configured, windows, windows_seen, gaps from coverage where region = 'us-east-1'"
     assert [tuple(row.values()) for row in views.query(home, sql).to_pylist()] == [(False, 2 + gaps, 2, gaps)]
+
+
+def test_how_many_there_are_is_told_by_the_newest_look_that_saw_them(home: Warehouse) -> None:
+    looks = [Look([builder("a"), builder("b")]), Look([builder("a")]), Look(None)]
+    for number, look in enumerate(looks):
+        replay.replay(home, NOON + number * DAY, {"us-east-1": look})
+    columns = "last_status, last_error_code, last_look_at, last_success_at, first_look_at, builders, windows_seen"
+    assert [tuple(row.values()) for row in views.query(home, f"select {columns} from coverage").to_pylist()] == [
+        ("denied", "AccessDeniedException", NOON + 2 * DAY, NOON + DAY, NOON, 1, 2)
+    ]
+
+
+def test_the_first_hour_of_a_day_and_the_day_itself_are_two_windows(home: Warehouse) -> None:
+    a, b = (builder(name, VpcConfig={"SubnetIds": [f"s-{name}"]}) for name in ("a", "b"))
+    early = NOON - 11.5 * HOUR
+    replay.replay(home, early, {"us-east-1": Look([a])}, "hourly")
+    replay.replay(home, NOON, {"us-east-1": Look([a, b])}, "daily")
+
+    def told(sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in views.query(home, sql).to_pylist()]
+
+    seen = [(early, "a"), (NOON, "a"), (NOON, "b")]
+    assert told("select observed_at, name from image_builders order by all") == seen
+    linked = "select observed_at, subnet_id from image_builder_subnets join image_builders using (snapshot_id, arn)"
+    assert told(f"{linked} order by all") == [(at, f"s-{name}") for at, name in seen]
+    assert told("select observed_at, builders from extracts order by all") == [(early, 1), (NOON, 2)]
