@@ -1,5 +1,6 @@
 """Roles: assumed, chained, renewed in the middle of a listing, refused; and what is never told of them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -89,6 +90,26 @@ def test_a_session_that_expires_in_the_middle_is_followed_by_another_at_the_same
     assert told(rows) == [(A, "us-east-1", "ok", True, 6, 1)]
     assert [(c.page, c.status) for c in sandbox.appstream.calls] == [(1, 200), (2, 400), (2, 200), (3, 200)]
     assert assumed(sandbox) == 2
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired"])
+def test_a_session_that_is_over_in_any_of_awss_words_is_followed_by_another(code: str, sandbox: Sandbox) -> None:
+    said = json.dumps({"__type": code, "message": "It is expired."}).encode()
+    sandbox.appstream.faults.append(Fault("error_body", account=A, times=1, value=(400, said)))
+    assert told(sweep([target(A)])) == [(A, "us-east-1", "ok", True, 6, 1)]
+    assert assumed(sandbox) == 2
+
+
+def test_sessions_that_are_over_at_page_after_page_cost_no_look(sandbox: Sandbox) -> None:
+    """More often in all than may be in a row."""
+    sandbox.appstream.faults += [Fault("expire", account=A, page=page, times=2) for page in (1, 2)]
+    assert told(sweep([target(A)])) == [(A, "us-east-1", "ok", True, 6, 4)]
+    assert [c.page for c in sandbox.appstream.calls] == [1, 1, 1, 2, 2, 2, 3]
+
+
+def test_that_ones_own_session_was_over_is_not_held_against_the_role(sandbox: Sandbox) -> None:
+    sandbox.appstream.faults.append(Fault("expire", service="sts", account=A, times=1))
+    assert told(sweep([target(A)])) == [(A, "us-east-1", "ok", True, 6, 1)]
 
 
 def test_regions_that_meet_an_expiry_together_assume_the_role_anew_once(sandbox: Sandbox) -> None:

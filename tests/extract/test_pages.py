@@ -150,6 +150,13 @@ def test_a_moment_may_be_written_out_as_botocore_allows() -> None:
         (b'{"ImageBuilders": [{"Name": "\\ud83d"}]}', "not valid Unicode"),
         (b'{"ImageBuilders": [{"Name": "b", "CreatedTime": NaN}]}', "NaN is not JSON"),
         (b'{"ImageBuilders": [{"Name": "b", "CreatedTime": Infinity}]}', "Infinity is not JSON"),
+        (b'{"ImageBuilders": [{"Name": "b", "CreatedTime": -Infinity}]}', "-Infinity is not JSON"),
+        (b'{"ImageBuilders": [{"Name": "b", "CreatedTime": 0}, {"Name": "c", "CreatedTime": NaN}]}', "NaN is not JSON"),
+        (
+            b'{"ImageBuilders": [{"Name": "b", '
+            b'"ImageBuilderErrors": [{"ErrorTimestamp": 0}, {"ErrorTimestamp": NaN}]}]}',
+            "NaN is not JSON",
+        ),
         (b'{"ImageBuilders": [{"Name": "b", "New": ' + b"[" * 100_000, "it nests too deeply"),
     ],
 )

@@ -147,6 +147,17 @@ def test_a_look_is_the_same_whether_it_stays_in_memory_or_not(
     assert (published.rows[0]["duplicates"], told["state"].to_pylist()[-1]) == (1, "STOPPED")
 
 
+def test_a_builder_that_a_page_lists_twice_is_one_as_it_was_told_last(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a"), builder("b"), builder("a", State="STOPPED"))
+    published = look.publish()
+    told = look.warehouse.read(IMAGE_BUILDERS, published.snapshot_id)
+    assert sorted(zip(told["name"].to_pylist(), told["state"].to_pylist(), strict=True)) == [
+        ("a", "STOPPED"),
+        ("b", "RUNNING"),
+    ]
+    assert [(r["pages"], r["builders"], r["duplicates"]) for r in published.rows] == [(1, 2, 1)]
+
+
 def test_progress_is_told_as_targets_are_done(looker: Callable[..., Looker]) -> None:
     look = looker(us_east_1=A, eu_west_1=B)
     look.sandbox.appstream.faults.append(Fault("deny", region="us-*"))
@@ -195,6 +206,15 @@ def test_a_page_is_taken_up_at_its_token_then_the_target_once_more_from_the_star
     look.sandbox.appstream.faults.append(Fault("html", page=2, times=3))
     row = look.look(page_size=2)
     assert [c.page for c in look.sandbox.appstream.calls] == [1, 2, 2, 1, 2, 2, 3]
+    assert (row["status"], row["complete"], row["builders"], row["pages"], row["retries"]) == ("ok", True, 6, 3, 3)
+
+
+def test_a_page_that_comes_ends_the_failures_of_the_page_before_it(looker: Callable[..., Looker]) -> None:
+    """Each page may fail as often as is allowed in a row, and the look never starts over."""
+    look = looker(*(builder(f"b{n}") for n in range(6)))
+    look.sandbox.appstream.faults += [Fault("fail", page=page, times=1) for page in (1, 2, 3)]
+    row = look.look(page_size=2)
+    assert [c.page for c in look.sandbox.appstream.calls] == [1, 1, 2, 2, 3, 3]
     assert (row["status"], row["complete"], row["builders"], row["pages"], row["retries"]) == ("ok", True, 6, 3, 3)
 
 

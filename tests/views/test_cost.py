@@ -142,6 +142,26 @@ def test_a_session_that_one_look_saw_is_an_hour_and_its_rest_is_billed_on_the_da
     assert told(home, "select sum(hours_low), sum(billed_hours_low) from running_cost") == [(2.0, 3.0)]
 
 
+def test_one_created_anew_before_it_was_seen_last_claims_no_hour_twice(home: Warehouse) -> None:
+    look(home, MONDAY, made("a"))
+    look(home, MONDAY + 10 * HOUR, made("a", CreatedTime=CREATED - 3600))  # AWS's clock is another.
+    look(home, MONDAY + 11 * HOUR, made("a", CreatedTime=CREATED - 3600))
+    asked = "select hours_low, hours_estimate, hours_high from running_cost"
+    assert told(home, asked) == [(1.0, 11.0, 11.0)]
+
+
+def test_hours_begin_with_the_first_look_at_a_target_or_with_the_builder_if_that_is_younger(home: Warehouse) -> None:
+    look(home, MONDAY)
+    young = made("young", CreatedTime=(MONDAY + 4 * HOUR).timestamp())
+    look(home, MONDAY + 10 * HOUR, young, made("old"), made("ageless", CreatedTime=None))
+    asked = "select name, hours_low, hours_estimate, hours_high from running_cost order by name"
+    assert told(home, asked) == [
+        ("ageless", 0.0, 5.0, 10.0),
+        ("old", 0.0, 5.0, 10.0),
+        ("young", 0.0, 6.0, 6.0),
+    ]
+
+
 def test_a_root_volume_costs_on_every_day_that_its_builder_is_there(home: Warehouse) -> None:
     big = made("a", State="STOPPED", RootVolumeConfig={"VolumeSizeInGb": 500})
     small = made("b", State="STOPPED", RootVolumeConfig={"VolumeSizeInGb": 200})
@@ -262,3 +282,50 @@ def test_hours_outside_of_working_hours(home: Warehouse) -> None:
     )
     assert told(home, asked) == [(24.0, 14.0), (24.0, 22.0)]
     assert told(home, "select sum(instance_usd_outside) from cost_by_day") == [(pytest.approx(3.6),)]
+
+
+@pytest.mark.parametrize(
+    ("prices", "instance", "volume"),
+    [(f"{MEDIUM},0.1", 0.1, None), ("root-volume,0.73", None, 0.1), (f"{MEDIUM},0.1\nroot-volume,0.73", 0.1, 0.1)],
+)
+def test_what_has_a_price_counts_though_the_other_has_none(
+    prices: str, instance: float | None, volume: float | None, home: Warehouse
+) -> None:
+    Path("prices.csv").write_text(f"instance_type,usd\n{prices}\n")
+    for hour in range(3):
+        look(home, MONDAY + hour * HOUR, made("a", Platform="RHEL8", RootVolumeConfig={"VolumeSizeInGb": 300}))
+    both = 2 * ((instance or 0) + (volume or 0))
+    ((*parts, low, estimate, high),) = told(
+        home, "select instance_usd_estimate, volume_usd_estimate, usd_low, usd_estimate, usd_high from cost_by_day"
+    )
+    assert parts == [instance and pytest.approx(2 * instance), volume and pytest.approx(2 * volume)]
+    assert (low, estimate, high) == pytest.approx((both, both, both))
+    assert told(home, "select unpriced_hours, unpriced_volume_hours from cost_by_month") == [
+        (0.0 if instance else 2.0, 0.0 if volume else 2.0)
+    ]
+
+
+def test_a_day_of_two_kinds_and_two_volumes_is_the_sum_of_both(home: Warehouse) -> None:
+    kinds = [("RHEL8", 300)] * 3 + [("AMAZON_LINUX2", 500)] * 2
+    for hour, (platform, volume) in enumerate(kinds):
+        seen = made("a", Platform=platform, RootVolumeConfig={"VolumeSizeInGb": volume})
+        look(home, MONDAY + hour * HOUR, seen)
+    hours = "looks, hours_low, hours_estimate, hours_high, hours_outside, unpriced_hours, unpriced_volume_hours"
+    assert told(home, f"select {hours} from cost_by_day") == [(5, 3.0, 4.0, 4.0, 4.0, 0.0, 0.0)]
+    ends = ("low", "estimate", "high")
+    instance, volumes, both = (", ".join(f"{what}usd_{end}" for end in ends) for what in ("instance_", "volume_", ""))
+    ((*usd,),) = told(home, f"select {instance}, instance_usd_outside, {volumes}, {both} from cost_by_day")
+    # Three hours of 100 GB above what is included, and one of 300.
+    assert usd == pytest.approx([0.3, 0.4, 0.4, 0.4, 0.6, 0.6, 0.6, 0.9, 1.0, 1.0])
+    Path("prices.csv").write_text("instance_type,usd\nstream.x,1\n")
+    assert told(home, f"select {hours} from cost_by_day") == [(5, 3.0, 4.0, 4.0, 4.0, 4.0, 4.0)]
+
+
+def test_a_session_begins_when_its_builder_was_created(home: Warehouse) -> None:
+    look(home, MONDAY)
+    young = made("a", CreatedTime=(MONDAY + HOUR / 2).timestamp())
+    look(home, MONDAY + HOUR, young)
+    look(home, MONDAY + 2 * HOUR, young | {"State": "STOPPED"})
+    # Most likely from 0:30 to 1:30, and at most until 2:00.
+    columns = "hours_low, hours_estimate, hours_high, billed_hours_low, billed_hours_estimate, billed_hours_high"
+    assert told(home, f"select {columns} from running_cost") == [(0.0, 1.0, 1.5, 1.0, 1.0, 2.0)]

@@ -1,5 +1,6 @@
 """Data tests: each holds over a week of the sandbox, and each can fail."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import duckdb
 import pytest
 import sqlglot
 
+import pipeline
 from pipeline import views
+from pipeline.errors import ViewError
 from pipeline.views.catalogue import views_of_files
 from pipeline.views.data_tests import DataTest, data_tests
 from pipeline.views.database import DATABASE
@@ -108,3 +111,23 @@ def test_it_finds_what_it_looks_for(test: DataTest, week: Warehouse) -> None:
         connection.execute(damage)
         connection.execute(f"alter table t rename to {test.view}")
         assert connection.sql(test.query).to_arrow_table().num_rows > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("coverage", "-- No gap is less than none.\nselect 1\n", "the file is not named <view>.<test>.sql"),
+        ("coverage.mine", "select 1\n", "the file does not begin with a comment that says what holds"),
+        ("coverage.mine", "-- No gap is less than none.\n", "or has no query"),
+    ],
+)
+def test_a_file_that_does_not_say_what_holds_is_refused(
+    name: str, text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(Path(str(pipeline.sql_folder())), copied)
+    (copied / "tests" / f"{name}.sql").write_text(text)
+    monkeypatch.setattr("pipeline.views.sql_files.sql_folder", lambda: copied)
+    data_tests.cache_clear()
+    with pytest.raises(ViewError, match=f"^sql/tests/{name}.sql: .*{said}"):
+        data_tests()

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from pipeline.contract import CHILDREN, HIVE_KEY, TABLES
 from pipeline.errors import QueryError, ViewError, WarehouseError
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
-from pipeline.views import View
+from pipeline.views import View, engines
 from pipeline.views.catalogue import views_of_files
 from pipeline.views.sql_files import GROUPS
 from pipeline.views.view import parse
@@ -28,7 +29,7 @@ from pipeline.warehouse.scan import TYPES
 from tests.support import NOON, Looker, builder, estate_of, replay
 from tests.support.replay import Look
 
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SQL = Path(__file__).parents[2] / "sql"
 SQL_FILES = sorted((path for group in GROUPS for path in (SQL / group).glob("*.sql")), key=lambda path: path.stem)
 
@@ -230,6 +231,23 @@ def test_a_later_failure_in_the_window_is_the_last_look(looker: Callable[..., Lo
     assert (row["is_last_look_failed"], row["last_look_status"], row["observed_at"]) == (True, "denied", NOON)
     (row,) = told(look, f"from image_builders_as_of(timestamptz '{NOON}')")
     assert (row["is_last_look_failed"], row["last_look_at"]) == (False, NOON)
+
+
+def test_who_asks_from_elsewhere_is_told_moments_in_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Warehouse(str(tmp_path), grace=0.0)
+    replay.replay(home, NOON + 8 * HOUR, {"us-east-1": Look([])})
+    asked = "select cast(observed_at as varchar), day(observed_at), current_setting('TimeZone') from looks"
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        rows = [tuple(row.values()) for row in views.query(home, asked).to_pylist()]
+        with duckdb.connect() as connection:
+            assert connection.sql("select current_setting('TimeZone')").fetchall() == [("Asia/Kolkata",)]
+            for statement in engines.script("duckdb", home):
+                connection.execute(statement)
+            rows += connection.sql(asked).fetchall()
+    time.tzset()
+    assert rows == [("2026-11-23 20:00:00+00", 23, "UTC")] * 2
 
 
 def test_an_answer_does_not_depend_on_the_sessions_time_zone(look: Looker) -> None:

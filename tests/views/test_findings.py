@@ -206,6 +206,26 @@ def test_stopped_long_is_judged_by_both_bounds(home: Warehouse) -> None:
     assert (found["used"][0], found["unused"][0]) == ("pass", "unknown")
 
 
+def test_a_threshold_is_reached_in_its_own_hour(home: Warehouse) -> None:
+    def see(at: datetime, seen: str, most: str, less: str) -> None:
+        states = {"seen": seen, "most": most, "less": less}
+        builders = [builder(name, State=state, CreatedTime=CREATED) for name, state in states.items()]
+        replay.replay(home, at, {"us-east-1": Look(builders)}, "hourly")
+
+    month = 30 * DAY
+    see(NOON - month, "STOPPED", "RUNNING", "RUNNING")
+    see(NOON - month + HOUR, "STOPPED", "STOPPED", "RUNNING")
+    see(NOON - month + 2 * HOUR, "STOPPED", "STOPPED", "STOPPED")
+    see(NOON, "STOPPED", "STOPPED", "STOPPED")
+    columns = "name, status, hours_seen, hours_high"
+    sql = f"select {columns} from findings join finding_facts using (arn, name) where rule = 'stopped_long'"
+    assert told(home, f"{sql} order by hours_high desc") == [
+        ("seen", "fail", 720.0, 7200.0),
+        ("most", "unknown", 719.0, 720.0),  # It may have been stopped right after it was seen running.
+        ("less", "pass", 718.0, 719.0),
+    ]
+
+
 def test_a_target_that_fails_keeps_its_findings_marked(home: Warehouse) -> None:
     publish(home, builder("a", DisableIMDSV1=False))
     replay.replay(home, NOON + DAY, {"us-east-1": Look(None)})
@@ -352,7 +372,9 @@ def test_an_exception_is_no_pass_and_its_finding_comes_back_when_its_time_is_ove
     assert excepted(f"{rule}, name: golden, {why}") == fail
     assert excepted(f"{rule}, name: golden-*, region: eu-*, {why}") == fail
     assert excepted(f'{rule}, account: "{ACCOUNT}", {why}') == dict.fromkeys(tags, "excepted")
+    assert excepted(f'{rule}, account: "2*", {why}') == fail
     assert excepted(f"{rule}, tag: {{stage: prod*}}, {why}") == fail | {"golden-1": "excepted"}
+    assert excepted(f"{rule}, tag: {{owner: prod*}}, {why}") == excepted(f"{rule}, tag: {{stage: x*}}, {why}") == fail
     assert excepted(f"{rule}, name: '*', reason: b, until: {today}")["other"] == "excepted"
     assert excepted(f"{rule}, name: '*', reason: b, until: {today - DAY}") == fail
     internet = f"rule: default_internet_access, name: '*', {why}"

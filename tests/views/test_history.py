@@ -132,6 +132,18 @@ def test_lists_are_compared_as_sets(home: Warehouse) -> None:
     ]
 
 
+def test_a_null_that_aws_lists_is_no_element(home: Warehouse) -> None:
+    lists: list[list[str | None]] = [["s1", None], ["s1"], [None, "s2", "s1"], [None, None]]
+    days(home, *(Look([made("a", VpcConfig={"SubnetIds": subnets})]) for subnets in lists))
+    sql = (
+        "select changed_at, field, from_value, to_value from image_builder_changes where change = 'changed' order by 1"
+    )
+    assert told(home, sql) == [
+        (NOON + 2 * DAY, "subnet_ids", "s1", "s1, s2"),
+        (NOON + 3 * DAY, "subnet_ids", "s1, s2", None),
+    ]
+
+
 ANEW = CREATED + 3600
 
 
@@ -226,6 +238,41 @@ def test_another_price_is_another_stretch(member: str, value: Any, home: Warehou
     assert told(home, "select hours_low, hours_high from running_spans order by first_seen_at") == [
         (0.0, 264.0),
         (0.0, 24.0),
+    ]
+
+
+def test_one_of_which_aws_tells_no_state_is_in_a_condition_of_its_own(home: Warehouse) -> None:
+    silent = Look([made("a", State=None)])
+    days(home, silent, silent, Look([made("a")]), silent)
+    spans = (
+        "select condition, first_seen_at, last_seen_at, ended_before from image_builder_spans order by first_seen_at"
+    )
+    assert told(home, spans) == [
+        ("UNKNOWN", NOON, NOON + DAY, NOON + 2 * DAY),
+        ("BILLED", NOON + 2 * DAY, NOON + 2 * DAY, NOON + 3 * DAY),
+        ("UNKNOWN", NOON + 3 * DAY, NOON + 3 * DAY, None),
+    ]
+    assert told(home, "select began, ended from image_builder_pieces order by first_seen_at") == [
+        ("first_seen", "apart"),
+        ("apart", "changed"),
+        ("changed", "changed"),
+        ("changed", None),
+    ]
+
+
+def test_one_of_which_aws_tells_no_creation_is_the_same_until_a_look_does_not_see_it(home: Warehouse) -> None:
+    one, two, three = (Look([builder("a", VpcConfig={"SubnetIds": [subnet]})]) for subnet in ("s1", "s2", "s3"))
+    days(home, one, two, Look([]), three)
+    sql = "select changed_at, change, field, from_value, to_value from image_builder_changes order by changed_at"
+    assert told(home, sql) == [
+        (NOON, "first_seen", None, None, None),
+        (NOON + DAY, "changed", "subnet_ids", "s1", "s2"),
+        (NOON + 2 * DAY, "deleted", None, None, None),
+        (NOON + 3 * DAY, "created", None, None, None),
+    ]
+    assert told(home, "select first_seen_at, last_seen_at from running_spans order by first_seen_at") == [
+        (NOON, NOON + DAY),
+        (NOON + 3 * DAY, NOON + 3 * DAY),
     ]
 
 

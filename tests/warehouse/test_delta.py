@@ -20,7 +20,7 @@ from pyarrow import fs
 from pipeline.contract import TABLES
 from pipeline.errors import NoSnapshotError
 from pipeline.warehouse import Warehouse, tend
-from pipeline.warehouse.delta import FOLDER, export_delta
+from pipeline.warehouse.delta import FOLDER, _options, export_delta
 from tests.support import NOON, StartSandbox, builder, oracle
 from tests.support.command import image_builders_process
 from tests.support.replay import Look, replay
@@ -124,3 +124,15 @@ def test_in_a_bucket_too(start_sandbox: StartSandbox) -> None:
         timeout=60,
     )
     assert read_back.stdout.split() == ["4"]
+
+
+def test_what_deltalake_is_told_of_a_place(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+    make_bucket(start_sandbox())
+    plain = _options(Warehouse(f"s3://{BUCKET}/w"))
+    assert plain.keys() >= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"}
+    assert (plain["AWS_ALLOW_HTTP"], plain["AWS_CONDITIONAL_PUT"]) == ("true", "etag")
+    encrypted = _options(Warehouse(f"s3://{BUCKET}/w", kms_key="alias/lake"))
+    # Of a bucket whose policy demands it, a log would be refused without.
+    own = {"aws_server_side_encryption": "aws:kms", "aws_sse_kms_key_id": "alias/lake"}
+    assert encrypted == plain | own
+    assert _options(Warehouse(str(tmp_path))) == {}

@@ -1,7 +1,7 @@
 """Looks that are committed in any order, overlapping or not, into one window: the later observed counts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,8 @@ from pipeline.sandbox.server import ACCOUNT
 from pipeline.targets import Target
 from pipeline.warehouse import Extracted, Warehouse
 from pipeline.windows import Window
-from tests.support import NOON, builder
+from tests.support import NOON, Looker, builder, replay
+from tests.support.replay import Look
 
 MINUTE = timedelta(minutes=1)
 NAMES = ("a", "b", "c")
@@ -152,3 +153,28 @@ def test_the_owner_is_that_of_the_last_look_that_told_the_tags(
     told = views.query(home, "select split_part(arn, '/', 2) as name, owner from image_builder_owners").to_pylist()
     expected_owners = {n: m for n, m in owners.items() if n in there and m is not None}
     assert {r["name"]: float(r["owner"]) for r in told if r["name"] in there} == expected_owners
+
+
+def test_a_rerun_by_hand_leaves_the_configuration_as_it_was(looker: Callable[..., Looker]) -> None:
+    """A look at some regions says nothing of what the job is to look at, whether it names them or not."""
+    look = looker(us_east_1=[builder("a")], us_west_2=[builder("w", "us-west-2")])
+    whole = {"us-east-1": Look([builder("a")]), "eu-west-1": Look([builder("b", "eu-west-1")])}
+    replay.replay(look.warehouse, NOON, whole)
+    look.sandbox.clock.advance(60 * MINUTE)
+    look.publish("us-east-1", "us-west-2")
+    sql = "select region, is_configured, configured_at from extracts order by region"
+    assert [tuple(row.values()) for row in views.query(look.warehouse, sql).to_pylist()] == [
+        ("eu-west-1", True, NOON),
+        ("us-east-1", True, NOON),
+        ("us-west-2", None, NOON),
+    ]
+
+    def there() -> tuple[list[str], dict[str, bool]]:
+        """Who is there, and which regions the job is to look at, those looked at by hand since among them."""
+        names = views.query(look.warehouse, "select name from image_builders_current order by name")
+        told = views.query(look.warehouse, "select region, is_configured from coverage").to_pylist()
+        return names["name"].to_pylist(), {row["region"]: row["is_configured"] for row in told}
+
+    assert there() == (["a", "b", "w"], {"us-east-1": True, "eu-west-1": True, "us-west-2": True})
+    replay.replay(look.warehouse, NOON + 24 * 60 * MINUTE, whole)
+    assert there() == (["a", "b"], {"us-east-1": True, "eu-west-1": True, "us-west-2": False})

@@ -99,6 +99,18 @@ def _raise(error: BaseException) -> Callable[..., None]:
     return fail
 
 
+def test_what_another_run_has_staged_is_its_own_until_it_is_stale(
+    look: Looker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with look.warehouse.stage("another-run-0"):
+        pass
+    look.publish()
+    assert look.warehouse.staged() == ["another-run-0"]
+    monkeypatch.setattr(publish, "STALE_AFTER", -2.0)  # Younger than that is nothing.
+    look.publish()
+    assert look.warehouse.staged() == []
+
+
 def test_an_interrupt_at_the_commit_waits_for_it() -> None:
     """What was done is told as done; what failed ends with the interrupt."""
     from pipeline.warehouse.uninterrupted import uninterrupted

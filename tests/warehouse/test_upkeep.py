@@ -18,12 +18,13 @@ import pytest
 
 from pipeline import views
 from pipeline.contract import DATA_TABLES, EXTRACTS, IMAGE_BUILDERS, TABLES
-from pipeline.errors import WarehouseError
+from pipeline.errors import OlderWindowError, WarehouseError
 from pipeline.views.catalogue import views_of_files
 from pipeline.warehouse import Warehouse, joining, upkeep
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.local_storage import LocalStorage
 from pipeline.warehouse.snapshot_ids import days_of, unjoined_id
+from pipeline.windows import Window
 from tests.support import NOON, StartSandbox, builder, oracle, replay
 from tests.support.effort import often
 from tests.support.replay import Look
@@ -197,6 +198,33 @@ def test_a_run_goes_on_where_days_are_joined(home: Warehouse) -> None:
     assert len(home.snapshots()) == 13
     home.clear()
     assert (home.snapshots(), files(home)) == ([], [])
+
+
+def test_a_warehouse_that_is_cleared_keeps_what_is_not_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "CHECKPOINT_EVERY", 1)
+    home = Warehouse(str(tmp_path / "w"), grace=0.0)
+    for number in range(3):
+        replay.replay(home, NOON + number * DAY, {"us-east-1": Look([builder("a")])})
+    upkeep.tend(home, NOON + 9 * DAY)
+    assert home.holdings().checkpoints
+    (tmp_path / "w" / "image_builders" / "notes.txt").write_text("ours")
+    home.clear()
+    assert [path.name for path in (tmp_path / "w").rglob("*") if path.is_file()] == [".lock", "notes.txt"]
+
+
+def test_the_newest_snapshot_is_the_last_one_joined_or_not(tmp_path: Path) -> None:
+    home = Warehouse(str(tmp_path / "w"), grace=0.0)
+    for number in range(3):
+        replay.replay(home, NOON + number * DAY, {"us-east-1": Look([])})
+    replay.replay(home, NOON + 3 * DAY, {"us-east-1": Look([])}, "hourly")
+    newest = home.snapshots()[-1]
+    for _ in range(2):
+        assert (home.newest(), home.cadence()) == (newest, "hourly")
+        home.require_newest_window(Window.at("hourly", NOON + 3 * DAY))
+        with pytest.raises(OlderWindowError, match=f"is older than that of the snapshot {newest}"):
+            home.require_newest_window(Window.at("daily", NOON + 2 * DAY))
+        upkeep.tend(home, NOON + 60 * DAY)
+    assert len(home.storage.list("extracts")) == 1
 
 
 def test_a_backlog_is_worked_off_some_files_at_a_time(home: Warehouse) -> None:
