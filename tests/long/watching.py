@@ -8,7 +8,11 @@ _OF_MODULE: dict[str, tuple[str, ...]] = {
     "extract/pages": ("extract/test_pages.py", "extract/test_listing.py"),
     "extract/page": ("extract/test_pages.py", "extract/test_listing.py"),
     "extract/parsed": ("extract/test_pages.py", "warehouse/test_normalize.py"),
-    "extract/listing": ("extract/test_listing.py", "extract/test_sweep.py"),
+    "extract/listing": ("extract/test_listing.py", "extract/test_sweep.py", "extract/test_bounds.py"),
+    "extract/limits": ("extract/test_bounds.py",),
+    "extract/look": ("extract/test_sweep.py", "extract/test_bounds.py", "extract/test_tags.py"),
+    "extract/slots": ("extract/test_sweep.py", "extract/test_bounds.py"),
+    "extract/workers": ("extract/test_sweep.py", "extract/test_bounds.py"),
     "extract/wire": ("extract/test_listing.py", "extract/test_sweep.py"),
     "extract/price_list": ("extract/test_prices.py",),
     "extract/tags": ("extract/test_tags.py",),
@@ -44,7 +48,8 @@ _OF_MODULE: dict[str, tuple[str, ...]] = {
     "views/questions": ("views/test_questions.py", "settings/test_environment.py", "cli/test_commands.py"),
     "views/settings_views": ("views/test_findings.py", "views/test_cost.py", "extract/test_prices.py"),
     "views/generated": ("views/test_database.py", "views/test_engines.py", "warehouse/test_upkeep.py"),
-    "views/asking": ("views/test_database.py", "views/test_engines.py"),
+    "views/asking": ("views/test_database.py", "views/test_permitted.py", "views/test_engines.py"),
+    "views/permitted": ("views/test_permitted.py",),
 }
 """Of a module in a folder that has many tests, those of its subject."""
 

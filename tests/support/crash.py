@@ -1,8 +1,8 @@
 """Publishes a copy of a warehouse again and again, each time in a child that is killed one file operation later.
 
 Run by tests/warehouse/test_publish.py: `crash.py WAREHOUSE STREAM STEP`, the rows of `extracts` as JSON on standard
-input. Prints a line of JSON for every child. A file operation is what Python's audit hooks tell of (open, mkdir, rename,
-remove) and every write to an opened file.
+input. Prints a line of JSON for every child. A file operation is what Python's audit hooks tell of (open, mkdir,
+rename, remove) and every write to an opened file.
 """
 
 from __future__ import annotations
