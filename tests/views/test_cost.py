@@ -329,3 +329,11 @@ def test_a_session_begins_when_its_builder_was_created(home: Warehouse) -> None:
     # Most likely from 0:30 to 1:30, and at most until 2:00.
     columns = "hours_low, hours_estimate, hours_high, billed_hours_low, billed_hours_estimate, billed_hours_high"
     assert told(home, f"select {columns} from running_cost") == [(0.0, 1.0, 1.5, 1.0, 1.0, 2.0)]
+
+
+def test_a_session_goes_on_where_only_the_volume_is_told_otherwise(home: Warehouse) -> None:
+    seen = [(0.5, 200, "RUNNING"), (1, 200, "RUNNING"), (2.25, 300, "RUNNING"), (3, 300, "RUNNING")]
+    for hour, volume, state in [*seen, (4, 300, "STOPPED")]:
+        look(home, MONDAY + hour * HOUR, made("a", State=state, RootVolumeConfig={"VolumeSizeInGb": volume}))
+    # Most likely from 0:30 to 3:30, in one session; another one from 2:15 on would be billed as two hours.
+    assert told(home, "select hours_estimate, billed_hours_estimate from running_cost") == [(3.0, 3.0)]
