@@ -40,7 +40,6 @@ from tests.support.years import grow
 def test_what_libraries_think_leaked_is_not_the_users_matter(arguments: list[str], exit_code: int) -> None:
     kept = "import ctypes, duckdb; ctypes.pythonapi.Py_IncRef(ctypes.py_object(duckdb.connect()));"
     command = f"import sys; from pipeline.cli import program; sys.argv[1:] = {arguments}; {kept}"
-    assert "nanobind: leaked" in subprocess.run([sys.executable, "-c", kept], capture_output=True, text=True).stderr
     done = subprocess.run([sys.executable, "-c", f"{command} program()"], capture_output=True, text=True)
     assert done.returncode == exit_code
     assert "nanobind" not in done.stderr
