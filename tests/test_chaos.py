@@ -59,7 +59,10 @@ def of(target: tuple[str, str], dice: random.Random) -> Fault:
     if kind == "endless":
         times = 1  # Each takes the most of bytes that a reply may have.
     value = dice.choice(VALUES[kind]) if kind in VALUES else None
-    return Fault(kind, *target, page=dice.choice([None, 1, 2]), times=times, value=value)
+    page = dice.choice([None, 1, 2])
+    if kind == "repeat_token" and value is None:
+        page = 2  # The first page was asked for without a token: to repeat none would end the listing, rightly.
+    return Fault(kind, *target, page=page, times=times, value=value)
 
 
 @pytest.mark.slow
