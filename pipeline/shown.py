@@ -11,10 +11,9 @@ import re
 CAP = 4096
 """Bytes of a text where it is repeated, in logs, events and alerts. It is whole in the tables."""
 
-_ADDRESS = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=\bwww)\.", re.IGNORECASE)
-_LINK = re.compile(r"://|\bwww\.|@", re.IGNORECASE)
-_MARKS = re.compile(r"([\\`*\[\]<>|~#&!$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
-_BACKTICKS = re.compile(r"`+")
+_ADDRESS = re.compile(r":(?=//)|(?<=(?<![A-Za-z0-9])www)\.", re.IGNORECASE)
+_LINK = re.compile(r"://|(?<![A-Za-z0-9])www\.|@", re.IGNORECASE)
+_MARKS = re.compile(r"([\\`*\[\]<>~#&!$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
@@ -36,20 +35,24 @@ def log(text: str) -> str:
     """For logs, events and messages to people: terminals, browsers and chats show them, each of which may know Markdown
     and make links of addresses. Those are broken up, http[:]//, and the text is capped.
     """
-    harmless = _ADDRESS.sub(lambda found: f"[{found[0]}]", terminal(capped(text)))
-    return harmless.replace("](", "] (")
+    return _broken_up(terminal(capped(text))).replace("](", "] (").replace("=//", "=/ /")
 
 
 def markdown(text: str, most: int | None = CAP) -> str:
     """A cell of a table in Markdown of GitHub's kind, capped unless `most` is None: marks are escaped; what a renderer
-    would make a link of by itself, escaped or not, is code.
+    would make a link of by itself, escaped or not, is code, or broken up where code could not hold it.
     """
     plain = terminal(text if most is None else capped(text, most))
-    if not _LINK.search(plain):
-        return _MARKS.sub(r"\\\1", plain)
-    fence = "`" * (max((len(run) for run in _BACKTICKS.findall(plain)), default=0) + 1)
-    inner = plain.replace("|", "\\|")
-    return f"{fence} {inner} {fence}" if inner.startswith("`") or inner.endswith("`") else f"{fence}{inner}{fence}"
+    if _LINK.search(plain):
+        # Renderers do not agree on what a backslash before a pipe means within code.
+        if not any(mark in plain for mark in "\\|`"):
+            return f"`{plain}`"
+        plain = _broken_up(plain).replace("@", "[@]")
+    return _MARKS.sub(r"\\\1", plain).replace("|", "&#124;")
+
+
+def _broken_up(text: str) -> str:
+    return _ADDRESS.sub(lambda found: f"[{found[0]}]", text)
 
 
 def html(text: str) -> str:

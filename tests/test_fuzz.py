@@ -375,7 +375,7 @@ def locked(looker: Callable[..., Looker]) -> Iterator[duckdb.DuckDBPyConnection]
     look = looker(*BUILDERS)
     look.publish()
     with views.connect(look.warehouse) as connection:
-        lock(connection, look.warehouse)
+        lock(connection, look.warehouse, "spill")
         yield connection
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import hypothesis.strategies as st
 import pytest
@@ -34,6 +35,8 @@ def test_what_is_harmless_stays_as_it_is(text: str) -> None:
 
 @given(st.lists(TEXTS, min_size=1, max_size=3))
 @example([HOSTILE])
+@example([r"http://h/\| ![b](http://host/x.png)", "b"])
+@example(["_www.h.co", r"a\\|b", r"\\"])
 def test_a_table_of_markdown_reads_as_the_texts_and_has_no_markup(texts: list[str]) -> None:
     rendered = GITHUB.parse(to_markdown([{f"c{n}": text for n, text in enumerate(texts)}], is_whole=True))
     inline = [token for token in rendered if token.type == "inline"]
@@ -42,10 +45,13 @@ def test_a_table_of_markdown_reads_as_the_texts_and_has_no_markup(texts: list[st
         children = token.children or []
         assert {child.type for child in children} <= {"text", "code_inline", "text_special"}, children
         read = "".join(child.content for child in children)
-        assert read.strip() == shown.terminal(text).strip()
+        wanted = shown.terminal(text).strip()
+        assert read.strip() in (wanted, shown._broken_up(wanted).replace("@", "[@]"))
         linked = "".join(child.content for child in children if child.type != "code_inline")
         # What GitHub's and Dagster's renderers make links of by themselves, however it is escaped.
-        assert not any(mark in linked.lower() for mark in ("://", "www.", "@"))
+        assert not re.search(r"://|(?<![a-z0-9])www\.|\w@", linked.lower()), linked
+        # Renderers differ on a backslash before a pipe in code: there is none.
+        assert not any(child.type == "code_inline" and re.search(r"[\\|]", child.content) for child in children)
 
 
 @given(TEXTS)

@@ -72,7 +72,8 @@ def flushed(exit_code: int) -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        if error.errno != errno.EPIPE:  # A reader that is gone has seen what it wanted.
+        # A reader that is gone has seen what it wanted; and what failed before was told then.
+        if error.errno != errno.EPIPE and not exit_code:
             sys.stderr.write(f"image-builders: {_unwritten(error)}\n")
         exit_code = exit_code or 1
     except ValueError:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 EXCEL_ROWS = 1_048_575
 """Rows below a header that a sheet of Excel can hold; the file format's limit."""
 
+BATCH = 10_000
+"""Rows that are made at once."""
+
 EXCEL_TEXT = 32_767
 EXCEL_BEGINS = 1900
 EXACT = 2**53
@@ -33,27 +36,45 @@ def rows_of(table: pa.Table) -> list[dict[str, Any]]:
 
     table = _told_by_database(table, pa.types.is_interval)
     try:
-        rows = table.to_pylist()
+        rows = _rows(table)
     except (OverflowError, ValueError):
-        rows = _told_by_database(table, pa.types.is_temporal).to_pylist()
+        rows = _rows(_told_by_database(table, pa.types.is_temporal))
     return [{name: _number(value) for name, value in row.items()} for row in rows]
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    # Some at a time: while Arrow makes Python's objects, no other thread runs, not even one that a signal wakes.
+    return [row for batch in table.to_batches(max_chunksize=BATCH) for row in batch.to_pylist()]
+
+
+def _holds(kind: pa.DataType, which: Callable[[pa.DataType], bool]) -> bool:
+    """Whether a type is such a one, or has one within."""
+    if which(kind):
+        return True
+    return any(_holds(kind.field(n).type, which) for n in range(kind.num_fields))
 
 
 def _told_by_database(table: pa.Table, which: Callable[[pa.DataType], bool]) -> pa.Table:
     """The table with columns of some types as DuckDB writes them, in UTC."""
     import duckdb
 
-    if not any(map(which, table.schema.types)):
+    if not any(_holds(kind, which) for kind in table.schema.types):
         return table
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.register("answer", table.rename_columns([f"c{n}" for n in range(table.num_columns)]))
-        columns = [f"c{n}{'::varchar' if which(kind) else ''} as c{n}" for n, kind in enumerate(table.schema.types)]
+        columns = [
+            f"c{n}{'::varchar' if _holds(kind, which) else ''} as c{n}" for n, kind in enumerate(table.schema.types)
+        ]
         told: pa.Table = connection.sql(f"select {', '.join(columns)} from answer").to_arrow_table()
         return told.rename_columns(table.column_names)
 
 
 def _number(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _number(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_number(each) for each in value]
     if not isinstance(value, Decimal):
         return value
     return int(value) if value == value.to_integral_value() else float(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ class _TakesComments(click.Command):
 @click.option("--all", "is_all", is_flag=True, help="With --list: what other views are made of, too.")
 @click.option("--describe", metavar="VIEW", help="Tell what a view is for, and each column's type and meaning.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so many seconds."
+    "--timeout", type=click.FloatRange(0.01, 604_800), metavar="SECONDS", help="Give up after so many seconds."
 )
 @click.option(
     "--unsafe",
@@ -72,6 +73,8 @@ def query(
         sql = sys.stdin.read().strip() or None
     if [sql is not None, is_list, describe is not None].count(True) != 1:
         raise click.UsageError("Give one of: SQL, @NAME of a saved question, FILE.sql, -, --list, --describe VIEW.")
+    if timeout is not None and math.isnan(timeout):
+        raise click.UsageError("--timeout is no number of seconds.")
     if is_all and not is_list:
         raise click.UsageError("--all goes with --list.")
     environment = process_environment()

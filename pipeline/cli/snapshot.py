@@ -158,8 +158,8 @@ def _print_snapshot(environment: Environment, outcome: Outcome) -> None:
         rows = rows.filter(pc.or_(pc.not_equal(rows["status"], "ok"), pc.is_valid(rows["later_status"])))
         click.echo(f"{seen.num_rows:,} targets seen, {pc.sum(seen['builders']).as_py() or 0:,} image builders")
     always = {"account_id", "region", "status", "complete", "builders", "pages"}
-    shown = [n for n in rows.column_names if n in always or any(v not in (None, 0) for v in rows[n].to_pylist())]
-    click.echo(printing.fitted(rows.select(shown)))
+    told = [n for n in rows.column_names if n in always or any(v not in (None, 0) for v in rows[n].to_pylist())]
+    click.echo(printing.fitted(rows.select(told)))
     click.echo(f"Committed snapshot {outcome.snapshot_id} to {warehouse.location}")
 
 

@@ -4,19 +4,21 @@ import dagster as dg
 from dagster import AssetExecutionContext
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from pipeline import views
+from pipeline import shown, views
 from pipeline.contract import PRICES
 from pipeline.defs.catalog import key_of, table_source
 from pipeline.defs.failures import fail_with_sentence
 from pipeline.defs.resources import AwsResource, ClockResource, WarehouseResource
 from pipeline.defs.schemas import table_schema
-from pipeline.extract.price_list import fetch_prices
+from pipeline.extract.price_list import Unplaced, fetch_prices
 from pipeline.report.markdown import to_markdown
 from pipeline.settings import Environment
 from pipeline.warehouse import keep_prices
 
 JOB = "image_builder_prices"
 PREVIEW_ROWS = 10
+MOST_UNPLACED = 500
+"""Products that could not be placed, of those that an event tells of."""
 
 
 def build_prices(environment: Environment) -> dg.AssetsDefinition:
@@ -43,11 +45,15 @@ def build_prices(environment: Environment) -> dg.AssetsDefinition:
                 "dagster/row_count": listed.rows.num_rows,
                 "dagster/uri": f"{home.location}/{path}",
                 "preview": dg.MetadataValue.md(to_markdown(listed.rows.slice(0, PREVIEW_ROWS).to_pylist())),
-                "unplaced": dg.MetadataValue.json([vars(product) for product in listed.unplaced]),
+                "unplaced": dg.MetadataValue.json([_told(product) for product in listed.unplaced[:MOST_UNPLACED]]),
             }
         )
 
     return instance_prices
+
+
+def _told(product: Unplaced) -> dict[str, str]:
+    return {name: shown.log(str(value)) for name, value in vars(product).items()}
 
 
 def price_job() -> UnresolvedAssetJobDefinition:

@@ -93,7 +93,7 @@ def _not_passed(connection: duckdb.DuckDBPyConnection) -> list[Row]:
 
 
 def _promise(rule: Rule) -> str:
-    return f"No image builder has this: {rule.title}." + (f" Source: {rule.source}" if rule.source else "")
+    return f"No image builder has this: {shown.log(rule.title)}." + (f" Source: {rule.source}" if rule.source else "")
 
 
 def _finding(rows: list[Row], key: dg.AssetCheckKey, rule: Rule) -> dg.AssetCheckResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,7 +50,8 @@ def examine(
     """Asks every target for one image builder, just as a snapshot would; findings in the order of the plan."""
     limits = limits or LookLimits()
     chains = {t.roles: t.partition for t in plan.targets}
-    found = threads.map_at_once(lambda item: _identity(access, *item), list(chains.items()), plan.concurrency)
+    most = min(bounds.BRIEF_DEADLINE, limits.deadline)
+    found = threads.map_at_once(lambda item: _identity(access, *item, most), list(chains.items()), plan.concurrency)
     identities = dict(zip(chains, found, strict=True))
     one = Selection(page_size=1, max_items=1)
     sweep = Sweep(access, lambda: datetime.now(UTC), one, retry_policy, plan.concurrency, report=report, limits=limits)
@@ -60,11 +62,19 @@ def examine(
     ]
 
 
-def _identity(access: Access, roles: tuple[Role, ...], partition: str) -> str | None:
-    """The ARN that calls are made as; None where STS does not tell, which the look's own error explains."""
+def _identity(access: Access, roles: tuple[Role, ...], partition: str, seconds: float) -> str | None:
+    """The ARN that calls are made as; None where STS does not tell in time, which the look's own error explains."""
+    with contextlib.suppress(bounds.BoundError):
+        return threads.call_within(
+            seconds, "asking STS who calls are made as", lambda: _asked_identity(access, roles, partition)
+        )
+    return None
+
+
+def _asked_identity(access: Access, roles: tuple[Role, ...], partition: str) -> str | None:
     for region in access.home_regions(partition):
         try:
-            with bounds.within(bounds.BRIEF_DEADLINE, "asking STS who calls are made as"), access.acting_as(roles):
+            with access.acting_as(roles):
                 reply: dict[str, Any] = access.client("sts", region, roles, sessions.BRIEF).get_caller_identity()
             return str(reply["Arn"])
         except Exception:

@@ -5,7 +5,6 @@ When a look proceeds is `sweep`'s subject; no look knows of another target's.
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import datetime
 from typing import Any
@@ -20,6 +19,7 @@ from pipeline.aws.roles import is_renewed
 from pipeline.extract import wire
 from pipeline.extract.listing import Listing
 from pipeline.extract.options import LookOptions
+from pipeline.extract.parsed import as_json
 from pipeline.extract.slots import Slot, SweepOverError
 from pipeline.extract.spool import Spool, arns
 from pipeline.extract.tags import Tagging
@@ -174,7 +174,7 @@ class Look:
             "botocore_version": botocore.__version__,
             "contract_version": contract.VERSION,
             "run_id": self._options.run_id,
-            contract.EXTRA: redacted(json.dumps(self._rest, default=str)) if self._rest else None,
+            contract.EXTRA: redacted(as_json(self._rest)) if self._rest else None,
         }
 
     def _tags_columns(self, look_failure: failures.Failure | None) -> Row:

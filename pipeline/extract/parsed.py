@@ -44,11 +44,11 @@ def page_of_objects(reply: dict[str, Any]) -> Page:
     for index, item in enumerate(listed):
         builder, beyond = _separated(item, index)
         known.append(builder)
-        extra.append(redacted(_json(beyond)) if beyond else None)
+        extra.append(redacted(as_json(beyond)) if beyond else None)
     return Page(pa.array(known, contract.BUILDER), pa.array(extra, pa.string()), token or None, members)
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
     """JSON that is valid Unicode: half a surrogate pair, which JSON can escape, stays escaped."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)

@@ -93,6 +93,7 @@ class Environment(BaseModel):
     look_deadline: Annotated[int, BeforeValidator(values.strict_number)] = Field(
         default=900,
         ge=1,
+        le=86_400,
         description="seconds that a look at one target may take, retries and all; planning and the price list likewise",
     )
     keep_days: Annotated[int, BeforeValidator(values.strict_number)] | None = Field(
@@ -238,7 +239,9 @@ def _sentence(error: Any, given: Mapping[str, Any]) -> str:
         return f"{variable(name)} is '{value}'; it must be a day, 2026-11-25 for instance."
     if error["type"] == "value_error":
         return f"{variable(name)} is '{value}': {error['ctx']['error']}."
-    if name in ("shards", "keep_days", "keep_runs_days", "look_deadline"):
+    if name == "look_deadline":
+        return f"{variable(name)} is '{value}'; it must be a whole number of seconds from 1 to 86400."
+    if name in ("shards", "keep_days", "keep_runs_days"):
         least = 3 if name == "keep_days" else 1
         return f"{variable(name)} is '{value}'; it must be a whole number from {least}."
     return f"{variable(name)} is '{value}': {error['msg']}."

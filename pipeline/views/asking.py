@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -128,20 +129,28 @@ def query(
     named = _named_in(sql)
 
     def ask() -> pa.Table:
-        with connect(warehouse, settings, named) as connection:
+        with (
+            _spill() as spill,
+            connect(warehouse, settings, named) as connection,
+            _interrupted_after(connection, timeout),
+        ):
             if not is_unsafe:
                 require_question(connection, sql, {name for name, view in catalogue().items() if view.parameters})
-                lock(connection, warehouse)
-            with _interrupted_after(connection, timeout):
-                told = connection.sql(sql, params=dict(parameters)) if parameters else connection.sql(sql)
-                return pa.table({}) if told is None else told.to_arrow_table()
+                lock(connection, warehouse, spill)
+            told = connection.sql(sql, params=dict(parameters)) if parameters else connection.sql(sql)
+            return pa.table({}) if told is None else told.to_arrow_table()
 
     try:
         return answer(warehouse, ask)
     except duckdb.InterruptException:
         raise  # The program was told to stop.
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException) as error:
         raise QueryError(f"{first_words(error)}.") from error
+
+
+def _spill() -> tempfile.TemporaryDirectory[str]:
+    """A folder of this question's own, for what does not fit into memory."""
+    return tempfile.TemporaryDirectory(prefix="image-builders-", ignore_cleanup_errors=True)
 
 
 def _is_unicode(text: str) -> bool:

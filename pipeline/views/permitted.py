@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -22,7 +20,7 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.raw_tables import escaped
 from pipeline.warehouse.scan import quoted
 
-FREELY = "--unsafe asks DuckDB whole"
+UNSAFE = "--unsafe asks DuckDB whole"
 
 _READING_FUNCTIONS = {
     *("range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree", "summary", "query_table"),
@@ -44,9 +42,11 @@ text, or take the address of memory to read from.
 _READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 """The kinds of queries in DuckDB's own tree of a statement; a common table expression may be an INSERT, for one."""
 
-_BEGINNING = r"\A(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*"
-_EXPLAIN = re.compile(_BEGINNING + r"explain\b(?:\s+analyze\b)?(?:\s*\([^()]*\))?", re.IGNORECASE | re.DOTALL)
-_SELECTS = re.compile(_BEGINNING + r"(?:\(|(?:select|from|with|pivot|unpivot)\b)", re.IGNORECASE | re.DOTALL)
+_EXPLAINS = re.compile(r"(?:explain|analyze|describe|desc|summarize)\b|\([^()]*\)", re.IGNORECASE)
+"""Words before a statement that is asked about, and the options of EXPLAIN."""
+
+_SELECTS = re.compile(r"\(|(?:select|from|with|pivot|unpivot)\b", re.IGNORECASE)
+_CALLED = re.compile(r'(?:(\w+)|"([^"]*)")\s*\(')
 
 
 def require_question(connection: duckdb.DuckDBPyConnection, sql: str, macros: Collection[str] = ()) -> None:
@@ -59,34 +59,68 @@ def require_question(connection: duckdb.DuckDBPyConnection, sql: str, macros: Co
         raise QueryError("There is no SQL to ask: give one SELECT, DESCRIBE, SUMMARIZE or EXPLAIN.")
     if len(statements) > 1:
         raise QueryError(f"These are {len(statements)} statements, and a question is one: ask them one by one.")
-    kind = statements[0].type.name
-    if kind == "EXPLAIN":
-        explained = _EXPLAIN.sub("", sql, count=1)
+    kind = _kind(statements[0])
+    if kind == "EXPLAIN" or (kind == "MULTI" and not _SELECTS.match(sql, _after_comments(sql, 0))):
+        explained = _explained(sql)
         if explained == sql:
-            raise QueryError(f"What this explains cannot be told apart: ask without comments, or {FREELY}.")
+            raise QueryError(f"A question only reads, and this does more: ask with SELECT; {UNSAFE}.")
         require_question(connection, explained, macros)
         return
     if kind == "SELECT":
-        used = list(_used_functions(_tree(connection, sql)))
-    elif kind == "MULTI" and _SELECTS.match(sql):
-        used = list(
-            _used_functions_of_pivot(sql)
-        )  # DuckDB takes a PIVOT for several statements, and draws no tree of it.
+        used = set(_used_functions(_tree(connection, sql)))
+    elif kind == "MULTI":
+        used = _used_functions_of_pivot(connection, sql)
     else:
-        raise QueryError(f"A question only reads, and this would {kind}: ask with SELECT; {FREELY}.")
-    for name in used:
+        word = sql[_after_comments(sql, 0) :].split(None, 1)[0].upper().rstrip(";")
+        raise QueryError(f"A question only reads, and {word} does more: ask with SELECT; {UNSAFE}.")
+    for name in sorted(used):
         if name not in _READING_FUNCTIONS and name not in macros:
-            raise QueryError(f"A question reads the views, and {name}() does something else; {FREELY}.")
+            raise QueryError(f"A question reads the views, and {name}() does something else; {UNSAFE}.")
 
 
-def lock(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:
-    """Lets the connection open no file but the warehouse's, load nothing, and change none of its settings."""
+def _kind(statement: duckdb.Statement) -> str:
+    try:
+        return str(statement.type.name)
+    except ValueError:  # One that the package has no name for.
+        return "OTHER"
+
+
+def _after_comments(sql: str, start: int) -> int:
+    """Where the first word after blanks and comments begins, from a place on."""
+    while start < len(sql):
+        if sql[start].isspace():
+            start += 1
+        elif sql.startswith("--", start):
+            end = sql.find("\n", start)
+            start = len(sql) if end < 0 else end
+        elif sql.startswith("/*", start):
+            end = sql.find("*/", start + 2)
+            start = len(sql) if end < 0 else end + 2
+        else:
+            break
+    return start
+
+
+def _explained(sql: str) -> str:
+    """The statement that EXPLAIN and the like ask about."""
+    start = _after_comments(sql, 0)
+    if sql[start : start + 1] == "(":
+        return sql
+    while word := _EXPLAINS.match(sql, start):
+        start = _after_comments(sql, word.end())
+    return sql[start:]
+
+
+def lock(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, spill: str) -> None:
+    """Lets the connection open no file but the warehouse's, load nothing, and change none of its settings.
+
+    `spill` is a folder of the caller's own, for what does not fit into memory.
+    """
     location = warehouse.location.rstrip("/") + "/"
     # As files are named, and as patterns are.
     folders = ", ".join(sorted({quoted(location), quoted(escaped(location))}))
     for setting in (
-        # What does not fit into memory; it would go into the working folder else.
-        f"temp_directory = {quoted(str(Path(tempfile.gettempdir()) / 'image-builders-duckdb'))}",
+        f"temp_directory = {quoted(spill)}",
         f"allowed_directories = [{folders}]",
         "enable_external_access = false",
         "autoinstall_known_extensions = false",
@@ -101,9 +135,12 @@ def lock(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:
 
 def _tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     (text,) = connection.execute("select json_serialize_sql($1)", [sql]).fetchone() or ("{}",)
-    tree = json.loads(text)
+    try:
+        tree = json.loads(text)
+    except RecursionError:
+        raise QueryError(f"This nests too deeply to be told what it does; {UNSAFE}.") from None
     if tree.get("error", True):
-        raise QueryError(f"What this does cannot be told ({tree.get('error_message')}); {FREELY}.")
+        raise QueryError(f"What this does cannot be told ({tree.get('error_message')}); {UNSAFE}.")
     return tree
 
 
@@ -115,7 +152,7 @@ def _used_functions(tree: Any) -> Iterator[str]:
         if isinstance(node, dict):
             kind = str(node.get("type", ""))
             if kind.endswith("_NODE") and kind not in _READING_NODES:
-                raise QueryError(f"A question only reads, and a part of this would {kind.partition('_')[0]}; {FREELY}.")
+                raise QueryError(f"A question only reads, and a part of this would {kind.partition('_')[0]}; {UNSAFE}.")
             if kind == "TABLE_FUNCTION":
                 yield str(node["function"]["function_name"]).lower()
             waiting.extend(node.values())
@@ -123,13 +160,17 @@ def _used_functions(tree: Any) -> Iterator[str]:
             waiting.extend(node)
 
 
-def _used_functions_of_pivot(sql: str) -> Iterator[str]:
+def _used_functions_of_pivot(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
+    """The table functions that a PIVOT may call: DuckDB takes it for several statements, and draws no tree of it. So
+    every name before a parenthesis counts that is one of a table function, wherever it stands.
+    """
     try:
         (parsed,) = sqlglot.parse(sql, dialect="duckdb")
     except (sqlglot.errors.SqlglotError, ValueError, RecursionError):
         parsed = None
-    if not isinstance(parsed, exp.Query | exp.Pivot):
-        raise QueryError(f"What this does cannot be told: write it as a plain SELECT; {FREELY}.")
-    for table in parsed.find_all(exp.Table):
-        if isinstance(table.this, exp.Func):
-            yield table.this.name.lower() if isinstance(table.this, exp.Anonymous) else table.this.sql_name().lower()
+    is_query = isinstance(parsed, exp.Query | exp.Pivot)
+    if parsed is None or not is_query or parsed.find(exp.DML, exp.DDL, exp.Command, exp.Copy):
+        raise QueryError(f"What this does cannot be told: write it as a plain SELECT; {UNSAFE}.")
+    known = "select distinct lower(function_name) from duckdb_functions() where function_type in ('table', 'pragma')"
+    names = {row[0] for row in connection.execute(known).fetchall()}
+    return {name for found in _CALLED.findall(sql) if (name := (found[0] or found[1]).lower()) in names}

@@ -6,6 +6,13 @@ import threading
 from collections.abc import Callable
 
 _under_way = _done = 0
+_counting = threading.Lock()
+
+
+def _count(under_way: int = 0, done: int = 0) -> None:
+    global _under_way, _done
+    with _counting:
+        _under_way, _done = _under_way + under_way, _done + done
 
 
 def progress() -> tuple[bool, int]:
@@ -21,15 +28,14 @@ def uninterrupted(action: Callable[[], None]) -> None:
     failure: list[BaseException] = []
 
     def run() -> None:
-        global _under_way, _done
-        _under_way += 1
+        _count(under_way=1)
         try:
             action()
-            _done += 1
+            _count(done=1)
         except BaseException as error:
             failure.append(error)
         finally:
-            _under_way -= 1
+            _count(under_way=-1)
 
     thread = threading.Thread(target=run, name="uninterrupted")
     interrupt: BaseException | None = None

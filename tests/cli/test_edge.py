@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,3 +131,29 @@ def test_csv_for_excel(look: Looker) -> None:
     told = image_builders("query", sql, "--excel").stdout
     assert told == "\ufeffid,f,g,h,p,n,z\n" + '"=""012345678901""",\'=1+1,\' =1,\'-x,plain,-5,\n'
     failed(image_builders("query", sql, "--excel", "--format", "json"), 2, "--excel is about CSV")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_modules_are_loaded_is_a_word_and_no_traceback(number: signal.Signals) -> None:
+    finder = "type('F', (), {'find_spec': staticmethod(lambda name, *_: stop() if name == 'pipeline.cli' else None)})"
+    told = f"import os, sys, pipeline.start; stop = lambda: os.kill(os.getpid(), {int(number)}); "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{told}sys.meta_path.insert(0, {finder}); pipeline.start.program()"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "image-builders: Interrupted.\n")
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-1", "1e12"])
+def test_a_timeout_is_a_number_of_seconds(seconds: str) -> None:
+    assert image_builders("query", "--timeout", seconds, "select 1").returncode == 2
+
+
+def test_what_is_within_a_list_is_told_as_what_is_not(look: Looker) -> None:
+    sql = "select [1.5, 2.25] as a, sum(3) as b, ['infinity'::timestamptz] as c"
+    told = image_builders("query", sql, "--format", "json")
+    assert (told.returncode, '"b": 3' in told.stdout, "1.5" in told.stdout) == (0, True, True), told.stderr
+    assert '"1.5' not in told.stdout
+    assert "infinity" in told.stdout

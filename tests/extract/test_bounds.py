@@ -182,3 +182,15 @@ def test_a_status_of_http_says_what_it_says(status: int, body: bytes, told: str,
     look.sandbox.appstream.faults.append(Fault("error_body", value=(status, body)))
     row = look.look()
     assert (row["status"], "answered 200" in row["error_message"]) == (told, False), row["error_message"]
+
+
+def test_doctor_does_not_wait_for_an_sts_that_drips(
+    looker: Callable[..., Looker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looker(*A)
+    with Dripping(None) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+        begun = time.monotonic()
+        (found,) = examine(Access(new_session()), Plan((target(),), 4), RetryPolicy(0, 0), lambda _: None, SHORT)
+    assert (found.identity, found.status) == (None, "ok")
+    assert time.monotonic() - begun < 20

@@ -26,9 +26,9 @@ def main(pip_audit: str, python: str) -> int:
         done = subprocess.run([*command, "--requirement", pins], capture_output=True, text=True, check=False)
     try:
         told = json.loads(done.stdout)["dependencies"]
-    except ValueError:
-        print(NOT_ASKED)
-        return 0
+    except (ValueError, KeyError):
+        print(NOT_ASKED if "onnection" in done.stderr else done.stderr)
+        return 0 if "onnection" in done.stderr else 2
     asked = [package for package in told if "skip_reason" not in package]
     if not asked:
         print(NOT_ASKED)
