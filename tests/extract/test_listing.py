@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pipeline import contract
 from pipeline.aws import Access, sessions
 from pipeline.errors import ConfigurationError, MalformedReplyError
-from pipeline.extract import wire
+from pipeline.extract import pages, reader, wire
 from pipeline.extract.listing import Listing, Selection
 from pipeline.sandbox.estate import FixedEstate
 from pipeline.sandbox.faults import Fault
@@ -155,6 +155,35 @@ def test_a_member_called_as_the_token_is_none(last: bytes, looker: Callable[...,
     row = look.look(page_size=2)
     assert (row["status"], row["pages"], row["complete"]) == ("ok", 3, True)
     assert row["retries"] == 0
+
+
+def test_replies_of_which_only_some_are_read_already_are_pages_in_their_order(clients: tuple[Any, Any]) -> None:
+    replies = iter(clients[0].paginate(PaginationConfig={"PageSize": 5}))
+    group = []
+    for number in range(5):
+        wire.for_this_thread(reads_at_once=number % 2 == 1, listener=None)
+        group.append(next(replies) | {reader.RECEIVED_AT: NOON + timedelta(minutes=number)})
+    assert [wire.BODY in reply for reply in group] == [True, False, True, False, True]
+    read = reader.READER.read(group).result()
+    assert read.failure is None
+    assert [(at, [b["Name"] for b in page.builders.to_pylist()]) for _, at, page in read.pages] == [
+        (NOON + timedelta(minutes=number), [b["Name"] for b in MANY[5 * number : 5 * number + 5]])
+        for number in range(5)
+    ]
+
+
+def test_small_replies_of_several_listings_are_read_in_one_call(
+    clients: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.for_this_thread(reads_at_once=False, listener=None)
+    groups = [
+        [reply | {reader.RECEIVED_AT: NOON} for reply in clients[0].paginate(PaginationConfig={"PageSize": size})]
+        for size in (5, 12)
+    ]
+    monkeypatch.setattr(pages, "read_pages", lambda bodies: pytest.fail("each listing's were read by themselves"))
+    told = reader._read_together(groups)
+    assert [read.failure for read in told] == [None, None]
+    assert [[len(page) for _, _, page in read.pages] for read in told] == [[5, 5, 5, 5, 3], [12, 11]]
 
 
 @pytest.mark.parametrize("token", ['"a\\/b"', '"\\u00e9"', '"\\"quoted\\""'])

@@ -13,6 +13,7 @@ _OF_MODULE: dict[str, tuple[str, ...]] = {
     "extract/look": ("extract/test_sweep.py", "extract/test_bounds.py", "extract/test_tags.py"),
     "extract/slots": ("extract/test_sweep.py", "extract/test_bounds.py"),
     "extract/workers": ("extract/test_sweep.py", "extract/test_bounds.py"),
+    "extract/reader": ("extract/test_listing.py", "extract/test_sweep.py"),
     "extract/wire": ("extract/test_listing.py", "extract/test_sweep.py"),
     "extract/price_list": ("extract/test_prices.py",),
     "extract/tags": ("extract/test_tags.py",),
@@ -44,7 +45,7 @@ _OF_MODULE: dict[str, tuple[str, ...]] = {
     "views/data_tests": ("views/test_data_tests.py",),
     "views/dependencies": ("views/test_dependencies.py", "views/test_view.py", "views/test_data_tests.py"),
     "views/engines": (),  # Those run Spark.
-    "views/lineage": ("test_new_column.py", "defs/test_snapshot.py"),
+    "views/lineage": ("views/test_lineage.py", "defs/test_snapshot.py", "test_new_column.py"),
     "views/questions": ("views/test_questions.py", "settings/test_environment.py", "cli/test_commands.py"),
     "views/settings_views": ("views/test_findings.py", "views/test_cost.py", "extract/test_prices.py"),
     "views/generated": ("views/test_database.py", "views/test_engines.py", "warehouse/test_upkeep.py"),

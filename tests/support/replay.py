@@ -25,11 +25,14 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Look:
-    """A look at a region: what it saw, None where it failed; whether it was complete; the tags by name."""
+    """A look at a region: what it saw, None where it failed; whether it was complete; the tags by name; whether the
+    region was named by hand, whatever the configuration names.
+    """
 
     builders: Sequence[Builder] | None
     complete: bool = True
     tags: Mapping[str, Mapping[str, str]] | None = None
+    is_by_hand: bool = False
 
 
 def replay(home: Warehouse, at: datetime, looks: Mapping[str, Look], cadence: str = "daily") -> None:
@@ -58,7 +61,7 @@ def _row(target: Target, at: datetime, look: Look) -> dict[str, Any]:
     return row | {
         "account_id": target.account_id,
         "region": target.region,
-        "is_configured": True,
+        "is_configured": None if look.is_by_hand else True,
         "status": "ok" if seen else "denied",
         "complete": seen and look.complete,
         "error_code": None if seen else "AccessDeniedException",

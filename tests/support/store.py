@@ -111,7 +111,7 @@ def _request(number: int, environ: dict[str, Any]) -> Request:
 
 
 def _refused(code: str, start_response: Any) -> list[bytes]:
-    status = {"SlowDown": 503, "InternalError": 500, "AccessDenied": 403, "NotImplemented": 501}[code]
+    status = {"SlowDown": 503, "InternalError": 500, "AccessDenied": 403, "NotImplemented": 501}.get(code, 409)
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>No.</Message></Error>".encode()
     start_response(f"{status} -", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
     return [body]

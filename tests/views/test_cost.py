@@ -337,3 +337,22 @@ def test_a_session_goes_on_where_only_the_volume_is_told_otherwise(home: Warehou
         look(home, MONDAY + hour * HOUR, made("a", State=state, RootVolumeConfig={"VolumeSizeInGb": volume}))
     # Most likely from 0:30 to 3:30, in one session; another one from 2:15 on would be billed as two hours.
     assert told(home, "select hours_estimate, billed_hours_estimate from running_cost") == [(3.0, 3.0)]
+
+
+def test_the_hour_that_a_session_of_the_night_has_begun_is_billed_on_the_day_it_ends(home: Warehouse) -> None:
+    for hour, state in ((22, "STOPPED"), (23, "RUNNING"), (24, "RUNNING"), (25.25, "STOPPED")):
+        look(home, MONDAY + hour * HOUR, made("a", State=state))
+    # Most likely from 22:30 to 0:37:30, which is billed as three hours; at most from 22:00 to 1:15, as four.
+    columns = "hours_low, hours_estimate, hours_high, billed_hours_low, billed_hours_estimate, billed_hours_high"
+    assert told(home, f"select {columns} from running_cost order by cost_date") == [
+        (1.0, 1.5, 2.0, 1.0, 1.5, 2.0),
+        (0.0, 0.625, 1.25, 0.0, 1.5, 2.0),
+    ]
+
+
+def test_what_has_grown_burns_what_its_kind_and_its_volume_of_now_cost(home: Warehouse) -> None:
+    Path("prices.csv").write_text(f"instance_type,usd\n{MEDIUM},0.1\nstream.standard.large,0.2\nroot-volume,0.73\n")
+    for hour, (kind, size) in enumerate([(MEDIUM, 300)] * 2 + [("stream.standard.large", 1200)] * 2):
+        look(home, NOON + hour * HOUR, made("a", InstanceType=kind, RootVolumeConfig={"VolumeSizeInGb": size}))
+    columns = "instance_type, usd_per_hour, volume_usd_per_hour, is_priced"
+    assert told(home, f"select {columns} from burn_rate") == [("stream.standard.large", 0.2, pytest.approx(1.0), True)]

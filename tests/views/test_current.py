@@ -19,6 +19,10 @@ def home(tmp_path: Path) -> Warehouse:
     return Warehouse(str(tmp_path / "warehouse"), grace=0.0)
 
 
+def told(home: Warehouse, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in views.query(home, sql).to_pylist()]
+
+
 def test_of_a_days_looks_the_newest_that_saw_a_region_tells_who_is_there(home: Warehouse) -> None:
     subnets: dict[str, Any] = {"VpcConfig": {"SubnetIds": ["s1"]}}
     us, eu = [builder("stays", **subnets), builder("goes", **subnets)], [builder("abroad", "eu-west-1", **subnets)]
@@ -68,12 +72,32 @@ def test_the_first_hour_of_a_day_and_the_day_itself_are_two_windows(home: Wareho
     early = NOON - 11.5 * HOUR
     replay.replay(home, early, {"us-east-1": Look([a])}, "hourly")
     replay.replay(home, NOON, {"us-east-1": Look([a, b])}, "daily")
-
-    def told(sql: str) -> list[tuple[Any, ...]]:
-        return [tuple(row.values()) for row in views.query(home, sql).to_pylist()]
-
     seen = [(early, "a"), (NOON, "a"), (NOON, "b")]
-    assert told("select observed_at, name from image_builders order by all") == seen
+    assert told(home, "select observed_at, name from image_builders order by all") == seen
     linked = "select observed_at, subnet_id from image_builder_subnets join image_builders using (snapshot_id, arn)"
-    assert told(f"{linked} order by all") == [(at, f"s-{name}") for at, name in seen]
-    assert told("select observed_at, builders from extracts order by all") == [(early, 1), (NOON, 2)]
+    assert told(home, f"{linked} order by all") == [(at, f"s-{name}") for at, name in seen]
+    assert told(home, "select observed_at, builders from extracts order by all") == [(early, 1), (NOON, 2)]
+
+
+def test_a_region_looked_at_by_hand_is_there_until_the_configuration_is_looked_at_again(home: Warehouse) -> None:
+    named, other = {"us-east-1": Look([builder("a")])}, Look([builder("z", "eu-west-1")], is_by_hand=True)
+    asked = "select region, is_configured from coverage order by region"
+    replay.replay(home, NOON, named, "hourly")
+    replay.replay(home, NOON + HOUR, {"eu-west-1": other}, "hourly")
+    assert told(home, "select name from image_builders_current order by name") == [("a",), ("z",)]
+    assert told(home, asked) == [("eu-west-1", True), ("us-east-1", True)]
+    replay.replay(home, NOON + 2 * HOUR, named, "hourly")
+    assert told(home, "select name from image_builders_current") == [("a",)]
+    assert told(home, asked) == [("eu-west-1", False), ("us-east-1", True)]
+
+
+def test_looks_by_hand_remove_no_other_region(home: Warehouse) -> None:
+    a, stopped = builder("a"), builder("a", State="STOPPED")
+    replay.replay(home, NOON, {"us-east-1": Look([a]), "eu-west-1": Look([builder("z", "eu-west-1")])})
+    replay.replay(home, NOON + DAY, {"us-east-1": Look([a], is_by_hand=True)})
+    replay.replay(home, NOON + DAY + HOUR, {"us-east-1": Look([stopped], complete=False, is_by_hand=True)})
+    replay.replay(home, NOON + DAY + 2 * HOUR, {"us-east-1": Look(None, is_by_hand=True)})
+    assert told(home, "select name, state, last_look_status from image_builders_current order by name") == [
+        ("a", "STOPPED", "denied"),
+        ("z", "RUNNING", "ok"),
+    ]

@@ -490,3 +490,19 @@ def test_a_commit_knows_the_rows_of_its_files(looker: Callable[..., Looker]) -> 
         {"path": str(other.relative_to(home)), "rows_committed": None, "rows_found": 2},
         {"path": published.paths["image_builder_subnets"], "rows_committed": 2, "rows_found": 1},
     ]
+
+
+def test_the_rows_of_the_newest_days_files_are_counted_and_older_files_are_not_opened(
+    looker: Callable[..., Looker],
+) -> None:
+    look = looker(builder("a"))
+    paths = []
+    for day in range(3):
+        look.sandbox.clock.set(NOON + day * DAY)
+        paths.append(look.publish().paths["image_builders"])
+    files = [Path(look.warehouse.location, path) for path in paths]
+    files[0].write_bytes(b"")
+    assert damage(look.warehouse) == []
+    for file in files[1:]:
+        pq.write_table(pq.read_table(file, partitioning=None).slice(1), file)
+    assert damage(look.warehouse) == [{"path": path, "rows_committed": 1, "rows_found": 0} for path in paths[1:]]

@@ -222,6 +222,27 @@ def test_a_commit_of_which_nobody_can_tell_says_so(store: Store) -> None:
     assert home.storage.list("extracts") == ["extracts/a"]
 
 
+def test_a_commit_at_a_busy_key_is_put_again_and_told_where_it_stays_busy(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_storage, "ATTEMPTS", 2)
+    home = Warehouse(f"s3://{BUCKET}/w")
+    busy = "refuse ConditionalRequestConflict"
+    store.reset(lambda r: busy if r.operation == "PutObject" else None)
+    with pytest.raises(WarehouseError, match="cannot be written"):
+        write(home.storage, "extracts/a", b"mine", only_new=True)
+    assert store.operations.count("PutObject") == 2
+    store.reset(lambda r: busy if r.operation == "PutObject" and store.operations.count("PutObject") == 1 else None)
+    write(home.storage, "extracts/a", b"mine", only_new=True)
+    store.reset(lambda r: "refuse AccessDenied" if r.operation == "PutObject" else None)
+    with pytest.raises(WarehouseError, match="cannot be written"):
+        write(home.storage, "extracts/b", b"mine", only_new=True)
+    assert store.operations.count("PutObject") == 1
+    store.reset()
+    assert home.storage.list() == ["extracts/a"]
+    assert read(home.storage, "extracts/a") == b"mine"
+
+
 @pytest.mark.parametrize("refused", ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"])
 def test_an_upload_that_fails_leaves_nothing(store: Store, refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_storage, "IN_PARTS_FROM", 1)
