@@ -41,7 +41,7 @@ def publish(location: str, number: int) -> None:
 def told(location: str) -> Told:
     """The names in each window."""
     found: Told = {}
-    committed = oracle.committed(location)
+    committed = oracle.committed(location, ("extracts", "image_builders"))
     for row in committed.get("extracts", []):
         found.setdefault(dict(row)["snapshot_id"].partition("-")[0], [])
     for row in committed.get("image_builders", []):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,13 @@ Rows = dict[str, list[tuple[Any, ...]]]
 _ID = re.compile(r"^([^-]+)-[^-]+-[0-9a-f]{4}")
 
 
-def files(location: str) -> dict[str, bytes]:
-    """Every Parquet file in the tables' folders, by its path; also of a bucket."""
+def files(location: str, tables: Collection[str] = ()) -> dict[str, bytes]:
+    """Every Parquet file in the tables' folders, or in those of some, by its path; also of a bucket."""
+
+    def _is_table(path: str) -> bool:
+        wanted = not tables or path.partition("/")[0] in tables
+        return wanted and path.endswith(".parquet") and not path.startswith("_")
+
     if location.startswith("s3://"):
         bucket, _, prefix = location.removeprefix("s3://").partition("/")
         s3 = boto3.client("s3")
@@ -29,10 +35,6 @@ def files(location: str) -> dict[str, bytes]:
     root = Path(location)
     paths = {path.relative_to(root).as_posix(): path for path in root.rglob("*.parquet")}
     return {path: file.read_bytes() for path, file in paths.items() if _is_table(path)}
-
-
-def _is_table(path: str) -> bool:
-    return path.endswith(".parquet") and not path.startswith("_")
 
 
 def _rows(content: bytes) -> list[dict[str, Any]]:
@@ -48,9 +50,9 @@ def bare(location: str) -> Rows:
     return {table: sorted(rows, key=repr) for table, rows in found.items()}
 
 
-def committed(location: str) -> Rows:
+def committed(location: str, tables: Collection[str] = ()) -> Rows:
     """The rows of the newest committed snapshot of each window; ids as before they were joined."""
-    told = {path: _rows(content) for path, content in files(location).items()}
+    told = {path: _rows(content) for path, content in files(location, tables).items()}
     ids = {row["snapshot_id"] for path, rows in told.items() if path.startswith("extracts/") for row in rows}
     newest: dict[str, str] = {}
     for snapshot_id in sorted(ids):

@@ -16,7 +16,7 @@ PROGRAM = Path(__file__).parents[1] / "support" / "killed.py"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("where", "kills"), [("folder", often(12, 420)), ("bucket", often(5, 120))])
+@pytest.mark.parametrize(("where", "kills"), [("folder", often(12, 400)), ("bucket", often(5, 100))])
 def test_killed_at_any_moment_nothing_is_torn(
     where: str, kills: int, tmp_path: Path, start_sandbox: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
