@@ -63,6 +63,12 @@ class Look:
         options = self._options
         self._tagging = Tagging(options.access, self.target, options.limits.tags_deadline) if options.tags else None
 
+    @property
+    def may_start_over(self) -> bool:
+        """Whether it failed for a passing reason, for the first time, and has time left."""
+        is_passing = self.failure is not None and self.failure.is_transient
+        return is_passing and not self.has_started_over and self._took < self._seconds_left
+
     def start_over(self) -> None:
         """Discards everything but the number of retries."""
         self._retries += 1 + (self._listing.retries if self._listing else 0)

@@ -119,7 +119,7 @@ class Sweep:
                 for look, pause in workers.stopped(min(waiting.seconds_to_wait or _TICK, _TICK)):
                     if pause is not None:
                         waiting.pause(look, pause)
-                    elif look.failure and look.failure.is_transient and not look.has_started_over:
+                    elif look.may_start_over:
                         waiting.put_off(look)
                     else:
                         yield look, look.spool

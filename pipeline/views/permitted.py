@@ -42,7 +42,10 @@ text, or take the address of memory to read from.
 _READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 """The kinds of queries in DuckDB's own tree of a statement; a common table expression may be an INSERT, for one."""
 
-_EXPLAINS = re.compile(r"(?:explain|analyze|describe|desc|summarize)\b|\([^()]*\)", re.IGNORECASE)
+_EXPLAINS = re.compile(
+    r"(?:explain|analyze|describe|desc|summarize)\b|\((?!\s*(?:select|from|with|values|table|pivot|unpivot)\b)[^()]*\)",
+    re.IGNORECASE,
+)
 """Words before a statement that is asked about, and the options of EXPLAIN."""
 
 _SELECTS = re.compile(r"\(|(?:select|from|with|pivot|unpivot)\b", re.IGNORECASE)

@@ -43,6 +43,7 @@ READS = [
     "select current_setting('TimeZone')",
     "explain pivot image_builders_current on state using count(*)",
     "summarize (select 1)",
+    "explain (select 1)",
     "select " + " + ".join(["1"] * 250),
 ]
 
