@@ -132,6 +132,14 @@ def test_no_credentials_are_a_row_too(looker: Callable[..., Looker], monkeypatch
     assert (row["first_request_id"], row["last_request_id"]) == (None, None)
 
 
+def test_a_region_that_cannot_even_be_called_is_a_row_of_nothing(looker: Callable[..., Looker]) -> None:
+    look = looker(*A)
+    row = look.look("no region")
+    told = ("status", "error_code", "complete", "pages", "builders", "retries", "first_request_id", "resume_token")
+    assert tuple(row[name] for name in told) == ("error", "ConfigurationError", False, 0, 0, 0, None, None)
+    assert look.sandbox.appstream.calls == []
+
+
 def test_what_a_reply_has_beside_its_builders_is_kept(looker: Callable[..., Looker]) -> None:
     look = looker(*A)
     look.sandbox.appstream.faults.append(Fault("body", value='{"ImageBuilders": [], "Region": "moon"}'))
