@@ -127,6 +127,17 @@ def test_no_credentials_are_a_row_too(looker: Callable[..., Looker], monkeypatch
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     row = look.look()
     assert (row["status"], row["error_code"]) == ("credentials", "NoCredentialsError")
+    nothing = {"complete": False, "pages": 0, "builders": 0, "duplicates": 0, "retries": 0, "resume_token": None}
+    assert {name: row[name] for name in nothing} == nothing
+    assert (row["first_request_id"], row["last_request_id"]) == (None, None)
+
+
+def test_a_region_that_cannot_even_be_called_is_a_row_of_nothing(looker: Callable[..., Looker]) -> None:
+    look = looker(*A)
+    row = look.look("no region")
+    told = ("status", "error_code", "complete", "pages", "builders", "retries", "first_request_id", "resume_token")
+    assert tuple(row[name] for name in told) == ("error", "ConfigurationError", False, 0, 0, 0, None, None)
+    assert look.sandbox.appstream.calls == []
 
 
 def test_what_a_reply_has_beside_its_builders_is_kept(looker: Callable[..., Looker]) -> None:

@@ -26,6 +26,9 @@ _EXCHANGED = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _SAFE_TO_DROP = {"buffering", "compression", "default", "encoding", "key", "strict", "use_threads"}
 """Arguments without which a call mostly means the same."""
 
+_CLOCKS = {"time.monotonic", "_now"}
+"""No two moments that these tell are equal: of a comparison with one, `<` and `<=` are the same."""
+
 _MOST = 100
 """Larger numbers are sizes and durations, of which one more or less is no mistake."""
 
@@ -75,7 +78,10 @@ def _is_harmless(node: ast.AST) -> bool:
 def _comparison(node: ast.AST) -> Made:
     if isinstance(node, ast.Compare):
         ops: list[ast.cmpop] = [_FLIPPED[type(op)]() for op in node.ops]
+        is_timed = any(isinstance(at, ast.Call) and ast.unparse(at.func) in _CLOCKS for at in ast.walk(node))
         for place in range(len(ops)):
+            if is_timed and isinstance(ops[place], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
+                continue
             flipped = [*node.ops[:place], ops[place], *node.ops[place + 1 :]]
             yield node, _text(ast.Compare(node.left, flipped, node.comparators))
 

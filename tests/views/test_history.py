@@ -62,6 +62,15 @@ def test_a_version_for_each_change_and_none_for_what_was_not_observed(home: Ware
     ]
 
 
+def test_a_version_that_goes_on_was_seen_last_by_the_newest_look_that_saw_it(home: Warehouse) -> None:
+    days(home, *[Look([made("a"), made("b")])] * 3, Look([made("b")]), FAILED)
+    columns = "name, version, valid_from, valid_to, last_seen_at, ended"
+    assert told(home, f"select {columns} from image_builder_history order by name") == [
+        ("a", 1, NOON, NOON + 3 * DAY, NOON + 2 * DAY, "deleted"),
+        ("b", 1, NOON, None, NOON + 3 * DAY, None),
+    ]
+
+
 def test_a_look_that_saw_some_proves_nothing_of_the_others(home: Warehouse) -> None:
     days(home, Look([made("a"), made("b")]), Look([made("b")], complete=False), Look([made("a"), made("b")]))
     assert told(home, "select name, version, valid_to from image_builder_history order by name") == [
