@@ -29,22 +29,31 @@ EXACT = 2**53
 
 
 def rows_of(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows; decimals, which DuckDB makes of sums of whole numbers, as numbers. Intervals are text, and all moments
-    are where Python has no such moment, as of infinity, or before the year 1.
+    """The rows; decimals, which DuckDB makes of sums of whole numbers, as numbers. Intervals are text, and so are the
+    moments of a column that has some which Python has not, infinity or one before the year 1.
     """
     import pyarrow as pa
 
-    table = _told_by_database(table, pa.types.is_interval)
+    table = _told_by_database(table, lambda field: _holds(field.type, pa.types.is_interval))
     try:
         rows = _rows(table)
     except (OverflowError, ValueError):
-        rows = _rows(_told_by_database(table, pa.types.is_temporal))
+        beyond = {field.name for field in table.schema if not _is_pythons(table[field.name])}
+        rows = _rows(_told_by_database(table, lambda field: field.name in beyond))
     return [{name: _number(value) for name, value in row.items()} for row in rows]
 
 
 def _rows(table: pa.Table) -> list[dict[str, Any]]:
     # Some at a time: while Arrow makes Python's objects, no other thread runs, not even one that a signal wakes.
     return [row for batch in table.to_batches(max_chunksize=BATCH) for row in batch.to_pylist()]
+
+
+def _is_pythons(column: pa.ChunkedArray) -> bool:
+    try:
+        column.to_pylist()
+    except (OverflowError, ValueError):
+        return False
+    return True
 
 
 def _holds(kind: pa.DataType, which: Callable[[pa.DataType], bool]) -> bool:
@@ -54,18 +63,16 @@ def _holds(kind: pa.DataType, which: Callable[[pa.DataType], bool]) -> bool:
     return any(_holds(kind.field(n).type, which) for n in range(kind.num_fields))
 
 
-def _told_by_database(table: pa.Table, which: Callable[[pa.DataType], bool]) -> pa.Table:
-    """The table with columns of some types as DuckDB writes them, in UTC."""
+def _told_by_database(table: pa.Table, which: Callable[[pa.Field], bool]) -> pa.Table:
+    """The table with some columns as DuckDB writes them, in UTC."""
     import duckdb
 
-    if not any(_holds(kind, which) for kind in table.schema.types):
+    if not any(map(which, table.schema)):
         return table
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.register("answer", table.rename_columns([f"c{n}" for n in range(table.num_columns)]))
-        columns = [
-            f"c{n}{'::varchar' if _holds(kind, which) else ''} as c{n}" for n, kind in enumerate(table.schema.types)
-        ]
+        columns = [f"c{n}{'::varchar' if which(field) else ''} as c{n}" for n, field in enumerate(table.schema)]
         told: pa.Table = connection.sql(f"select {', '.join(columns)} from answer").to_arrow_table()
         return told.rename_columns(table.column_names)
 
