@@ -12,6 +12,7 @@ CAP = 4096
 """Bytes of a text where it is repeated, in logs, events and alerts. It is whole in the tables."""
 
 _ADDRESS = re.compile(r":(?=//)|(?<=(?<![A-Za-z0-9])www)\.", re.IGNORECASE)
+_WEB = re.compile(r"(?:(?<=http)|(?<=https)|(?<=ftp)):(?=//)|(?<=(?<![A-Za-z0-9])www)\.", re.IGNORECASE)
 _LINK = re.compile(r"://|(?<![A-Za-z0-9])www\.|@", re.IGNORECASE)
 _MARKS = re.compile(r"([\\`*\[\]<>~#&!$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _FORMULA = re.compile(r"[=+\-@\t\r]")
@@ -35,7 +36,9 @@ def log(text: str) -> str:
     """For logs, events and messages to people: terminals, browsers and chats show them, each of which may know Markdown
     and make links of addresses. Those are broken up, http[:]//, and the text is capped.
     """
-    return _broken_up(terminal(capped(text))).replace("](", "] (").replace("=//", "=/ /")
+    # Not those of a warehouse, s3://: nobody makes a link of it.
+    harmless = _WEB.sub(lambda found: f"[{found[0]}]", terminal(capped(text)))
+    return harmless.replace("](", "] (").replace("=//", "=/ /")
 
 
 def markdown(text: str, most: int | None = CAP) -> str:

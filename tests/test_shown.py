@@ -61,6 +61,10 @@ def test_a_log_has_no_address_that_a_chat_or_a_browser_would_open(text: str) -> 
     assert "<" not in shown.slack(text)
 
 
+def test_the_place_of_a_warehouse_stays_as_it_is_in_a_log() -> None:
+    assert shown.log("The warehouse s3://lake/w cannot be read.") == "The warehouse s3://lake/w cannot be read."
+
+
 @given(TEXTS)
 def test_a_spreadsheet_finds_no_formula(text: str) -> None:
     (row,) = csv.reader(io.StringIO(f'"{shown.csv(text).replace(chr(34), chr(34) * 2)}"'))

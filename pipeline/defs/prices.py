@@ -17,8 +17,6 @@ from pipeline.warehouse import keep_prices
 
 JOB = "image_builder_prices"
 PREVIEW_ROWS = 10
-MOST_UNPLACED = 500
-"""Products that could not be placed, of those that an event tells of."""
 
 
 def build_prices(environment: Environment) -> dg.AssetsDefinition:
@@ -45,7 +43,7 @@ def build_prices(environment: Environment) -> dg.AssetsDefinition:
                 "dagster/row_count": listed.rows.num_rows,
                 "dagster/uri": f"{home.location}/{path}",
                 "preview": dg.MetadataValue.md(to_markdown(listed.rows.slice(0, PREVIEW_ROWS).to_pylist())),
-                "unplaced": dg.MetadataValue.json([_told(product) for product in listed.unplaced[:MOST_UNPLACED]]),
+                "unplaced": dg.MetadataValue.json([_told(product) for product in listed.unplaced]),
             }
         )
 

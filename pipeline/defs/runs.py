@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import uuid
 import warnings
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -66,7 +65,7 @@ def _execute(
 ) -> dg.ExecuteInProcessResult:
     home = prepare_home(warehouse)
     run_config = options.pop("run_config", {}) | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    with told_of_instance(home), warnings.catch_warnings(), ExitStack() as stack:
+    with told_of_instance(home), warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore")
         end_killed(home)
         instance = stack.enter_context(shown_instance(job))
