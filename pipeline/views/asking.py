@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import TypeVar
@@ -14,17 +15,19 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from pipeline.contract import TABLES
+from pipeline.contract import TABLES, Table
 from pipeline.errors import QueryError, QueryTimeoutError
+from pipeline.views import folded
 from pipeline.views.catalogue import catalogue
 from pipeline.views.database import create_over
-from pipeline.views.dependencies import RAW, reads_of, with_sources
+from pipeline.views.dependencies import RAW
 from pipeline.views.permitted import lock, require_question
 from pipeline.views.settings_views import Settings
+from pipeline.views.usable import Sources, sources
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.raw_tables import bound_scans
-from pipeline.warehouse.scan import RECENT, answer, first_words, open_connection
+from pipeline.warehouse.scan import RECENT, UNFOLDED, answer, first_words, open_connection
 from pipeline.warehouse.storage import FileGoneError
 
 Answer = TypeVar("Answer")
@@ -36,26 +39,41 @@ def connect(
     names: Iterable[str] | None = None,
     require_files: bool = True,
     since: date | None = None,
+    with_fold: bool = True,
 ) -> duckdb.DuckDBPyConnection:
     """A connection, in UTC, on which every view exists; or the named ones, with all that they read.
+
+    Settled history is read from the fold where there is one, unless `with_fold` is false: the answers are the same.
 
     The warehouse is listed once: the answers are of this moment. With `since`, of the snapshots from a day on only: who
     asks of the newest one need not have all files opened. Raises NoSnapshotError before the first snapshot, and
     WarehouseError, unless `require_files` is false, where a file of a committed snapshot is gone.
     """
-    views = catalogue(settings or Settings())
-    if names is not None:
-        wanted = with_sources(views, names)
-        views = {name: view for name, view in views.items() if name in wanted}
-    raw_tables = {table for view in views.values() for table in reads_of(view).raw_tables}
 
-    def scans() -> dict[str, str]:
-        holdings = _holdings(warehouse, raw_tables if require_files else set())
-        return bound_scans(warehouse, holdings.since(since) if since else holdings, raw_tables)
+    def listed() -> tuple[Holdings, Sources, list[Table]]:
+        holdings = warehouse.holdings()
+        if not holdings.commits:
+            raise warehouse.no_snapshot()
+        told = sources(warehouse, holdings, settings or Settings(), names, with_fold and since is None)
+        raw_tables = told.raw_tables | set(told.scans)
+        return holdings, told, [t for t in TABLES if {t.name, RECENT[t.name], UNFOLDED[t.name]} & raw_tables]
 
-    bound = answer(warehouse, scans)
+    def bound() -> Sources:
+        holdings, told, tables = listed()
+        if require_files and holdings.missing(tables):
+            # A later run of a window removes the earlier commit, then its files: where some seem to be gone, it is listed
+            # again.
+            holdings, told, tables = listed()
+            holdings.require_files(tables)
+        scans = bound_scans(warehouse, holdings.since(since) if since else holdings, told.raw_tables)
+        return replace(told, scans=told.scans | scans)
+
+    told = answer(warehouse, bound)
     connection = open_connection(warehouse)
-    create_over(connection, views, bound, with_comments=names is None)
+    create_over(connection, told.views, told.scans, names is None, told.folded, folded.kept(told.views))
+    if told.folded and connection.sql(folded.not_in_order()).fetchall():
+        connection.close()
+        return connect(warehouse, settings, names, require_files, since, with_fold=False)
     return connection
 
 
@@ -184,20 +202,6 @@ def _interrupted_after(connection: duckdb.DuckDBPyConnection, seconds: float | N
         raise
     finally:
         timer.cancel()
-
-
-def _holdings(warehouse: Warehouse, raw_tables: set[str]) -> Holdings:
-    """What the warehouse holds now, with all files of the raw tables. A later run of a window removes the earlier
-    commit, then its files: where some seem to be gone, the warehouse is listed once more.
-    """
-    tables = [t for t in TABLES if {t.name, RECENT[t.name]} & raw_tables]
-    holdings = warehouse.holdings()
-    if holdings.missing(tables):
-        holdings = warehouse.holdings()
-        holdings.require_files(tables)
-    if not holdings.commits:
-        raise warehouse.no_snapshot()
-    return holdings
 
 
 def _named_in(sql: str) -> set[str] | None:

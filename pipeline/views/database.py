@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import duckdb
 
 from pipeline.errors import WarehouseError
 from pipeline.views.catalogue import catalogue
-from pipeline.views.dependencies import RAW, in_order, reads_of, with_sources
+from pipeline.views.dependencies import FOLDED, LIVE, RAW, SINCE, in_order, reads_of, with_sources
 from pipeline.views.settings_views import Settings
 from pipeline.views.view import View
 from pipeline.warehouse import Warehouse
@@ -72,7 +72,7 @@ def column_types(view: View, settings: Settings | None = None) -> dict[str, str]
         for name in {table for each in views.values() for table in reads_of(each).raw_tables}:
             connection.execute(f"create view {RAW}.{name} as {empty_scan(name)}")
         for each in in_order(views):
-            _create_view(connection, each)
+            create_view(connection, each)
         called = f"{view.name}({', '.join('null' for _ in view.parameters)})" if view.parameters else view.name
         rows = connection.sql(f"describe from {called}").fetchall()
     return {row[0]: row[1].lower() for row in rows}
@@ -89,8 +89,11 @@ def create_over(
     views: Mapping[str, View],
     scans: Mapping[str, str],
     with_comments: bool = False,
+    folded: Mapping[str, tuple[str, str]] | None = None,
+    kept: Collection[str] = (),
 ) -> None:
-    """Creates views over the scans of the raw tables.
+    """Creates views over the scans of the raw tables; and over those of what is `folded`, of which each comes with a
+    query of no rows of its types. Views that are `kept` are tables, which are filled at once.
 
     DuckDB binds a view when it is created, with all that the view reads, down to the files. So the views are created
     over empty raw tables of the contract's types, and the scans take their place at the end.
@@ -99,16 +102,29 @@ def create_over(
     connection.execute(f"create schema {RAW}")
     for name in scans:
         connection.execute(f"create view {RAW}.{name} as {empty_scan(name)}")
+    if folded:
+        for schema in (FOLDED, LIVE, SINCE):
+            connection.execute(f"create schema {schema}")
+        for name, (_, nothing) in folded.items():
+            connection.execute(f"create view {FOLDED}.{name} as {nothing}")
     for view in in_order(views):
-        _create_view(connection, view)
+        if view.name in kept:
+            connection.execute(f"create table {view.name} as from ({view.query}) limit 0")
+            continue
+        create_view(connection, view)
         if with_comments and not view.parameters:
             _comment(connection, view)
     for name, scan in scans.items():
         connection.execute(f"create or replace view {RAW}.{name} as {scan}")
+    for name, (scan, _) in (folded or {}).items():
+        connection.execute(f"create or replace view {FOLDED}.{name} as {scan}")
     connection.commit()
+    for view in in_order(views):
+        if view.name in kept:
+            connection.execute(f"insert into {view.name} {view.query}")
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, view: View) -> None:
+def create_view(connection: duckdb.DuckDBPyConnection, view: View) -> None:
     if view.parameters:
         connection.execute(f"create macro {view.name}({', '.join(view.parameters)}) as table {view.query}")
     else:

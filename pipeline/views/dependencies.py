@@ -1,15 +1,15 @@
-"""What a view reads, found in its SQL by sqlglot, and the order in which views can be created."""
+"""What a view reads, found in its SQL by DuckDB's parser, and the order in which views can be created."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.optimizer.scope import traverse_scope
+import duckdb
 
 from pipeline.errors import ViewError
 from pipeline.views.view import View
@@ -17,13 +17,20 @@ from pipeline.views.view import View
 RAW = "raw"
 """The schema of the raw tables."""
 
+FOLDED = "folded"
+"""The schema of what is folded; see `folded`, also for the next two."""
+
+LIVE, SINCE = "live", "since"
+"""Schemas of views whose names are known with the schema."""
+
 
 @dataclass(frozen=True)
 class Reads:
-    """The names of the views, and of the raw tables, that a query reads."""
+    """The names of the views, of the raw tables, and of what is folded, that a query reads."""
 
     views: frozenset[str]
     raw_tables: frozenset[str]
+    folded: frozenset[str]
 
 
 @cache
@@ -33,13 +40,51 @@ def reads(query: str) -> Reads:
     Raises ViewError for SQL that cannot be parsed.
     """
     try:
-        tables = tables_of(sqlglot.parse_one(query, dialect="duckdb"))
-    except sqlglot.errors.SqlglotError as error:
-        raise ViewError(f"This query cannot be parsed ({str(error).splitlines()[0]}): {query}") from error
+        tables = set(_tables(_tree(query), frozenset()))
+    except ValueError as error:
+        raise ViewError(f"This query cannot be parsed ({error}): {query}") from error
     return Reads(
-        frozenset(table.name for table in tables if table.db != RAW),
-        frozenset(table.name for table in tables if table.db == RAW),
+        frozenset(
+            f"{schema}.{name}" if schema in (LIVE, SINCE) else name
+            for schema, name in tables
+            if schema not in (RAW, FOLDED)
+        ),
+        frozenset(name for schema, name in tables if schema == RAW),
+        frozenset(name for schema, name in tables if schema == FOLDED),
     )
+
+
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
+
+
+def _tree(query: str) -> Any:
+    """DuckDB's own tree of a query. Raises ValueError with what it says of one that it cannot parse."""
+    (text,) = _parser().cursor().execute("select json_serialize_sql($1)", [query]).fetchone() or ("{}",)
+    tree = json.loads(text)
+    if tree.get("error", True):
+        raise ValueError(tree.get("error_message") or "it is no query")
+    return tree
+
+
+def _tables(node: Any, own: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """The schema and name of each table in a tree; `own` are the common table expressions that hold there."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _tables(each, own)
+    if not isinstance(node, dict):
+        return
+    if node.get("type") == "BASE_TABLE" and (node["schema_name"] or node["table_name"] not in own):
+        yield node["schema_name"], node["table_name"]
+    expressions = (node.get("cte_map") or {}).get("map") or []
+    for expression in expressions:
+        # One sees those before it.
+        yield from _tables(expression["value"], own)
+        own |= {expression["key"]}
+    for key, value in node.items():
+        if key != "cte_map":
+            yield from _tables(value, own)
 
 
 def reads_of(view: View) -> Reads:
@@ -48,12 +93,6 @@ def reads_of(view: View) -> Reads:
         return reads(view.query)
     except ViewError as error:
         raise ViewError(f"sql/{view.group}/{view.name}.sql: its SQL cannot be parsed: {error.__cause__}.") from error
-
-
-def tables_of(query: exp.Expr) -> list[exp.Table]:
-    """The tables and views that a parsed query reads, wherever in it; its common table expressions are none."""
-    scopes = traverse_scope(query)
-    return [source for scope in scopes for source in scope.sources.values() if isinstance(source, exp.Table)]
 
 
 def in_order(views: Mapping[str, View]) -> list[View]:

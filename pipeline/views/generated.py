@@ -107,7 +107,7 @@ def _comparisons(sightings: View) -> View:
         or {changed} as is_changed
 from image_builder_sightings
 window builder as (
-    partition by arn
+    partition by account_id, region, arn, name
     order by observed_at
 )""",
         is_helper=True,

@@ -10,10 +10,11 @@ from functools import cache
 import sqlglot
 from sqlglot import exp
 from sqlglot.lineage import Node, lineage
+from sqlglot.optimizer.scope import traverse_scope
 
 from pipeline.contract import HIVE_KEY, PRICES, TABLES
 from pipeline.views.catalogue import all_views, catalogue
-from pipeline.views.dependencies import reads, tables_of
+from pipeline.views.dependencies import reads
 from pipeline.views.view import View
 from pipeline.warehouse.scan import RECENT
 
@@ -46,7 +47,7 @@ def _committed(raw: str) -> str:
 
 def _query(view: View) -> exp.Expr:
     query = sqlglot.parse_one(view.query, dialect="duckdb")
-    for table in tables_of(query):
+    for table in _tables_of(query):
         table.set("db", None)
         table.set("this", exp.to_identifier(_committed(table.name)))
     return query
@@ -75,3 +76,9 @@ def _schema() -> dict[str, dict[str, str]]:
     columns = {view.name: list(view.columns) for view in all_views() if not view.is_helper}
     columns |= {table.name: [*(c.name for c in table.columns), HIVE_KEY] for table in (*TABLES, PRICES)}
     return {name: dict.fromkeys(names, "varchar") for name, names in columns.items()}
+
+
+def _tables_of(query: exp.Expr) -> list[exp.Table]:
+    """The tables and views that a parsed query reads, wherever in it; its common table expressions are none."""
+    scopes = traverse_scope(query)
+    return [source for scope in scopes for source in scope.sources.values() if isinstance(source, exp.Table)]

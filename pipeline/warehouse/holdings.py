@@ -20,7 +20,10 @@ from pipeline.warehouse.storage import SCRATCH
 CHECKPOINTS = "_checkpoints"
 """The folder of summaries of old commits; see `upkeep`."""
 
-FOLDERS = (CHECKPOINTS, SCRATCH, *(table.name for table in (*TABLES, PRICES)))
+FOLD = "_fold"
+"""The folder of settled history as finished rows; see `folds`."""
+
+FOLDERS = (CHECKPOINTS, FOLD, SCRATCH, *(table.name for table in (*TABLES, PRICES)))
 """The folders of a warehouse's own files: what else lies there, or may not be looked at, means nothing."""
 
 _CHECKPOINT = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})-(?P<made>\d{8}T\d{12})")
@@ -38,6 +41,10 @@ class Holdings:
     def size(self, path: str) -> int:
         """The bytes of a file."""
         return self._sizes[path]
+
+    def has(self, path: str, size: int) -> bool:
+        """Whether there is a file of so many bytes."""
+        return self._sizes.get(path) == size
 
     @cached_property
     def _by_table(self) -> dict[str, dict[Name, str]]:

@@ -133,7 +133,7 @@ def _bound_recent(warehouse: Warehouse, holdings: Holdings) -> str:
     if found is None:
         return bound_scan(EXTRACTS, warehouse, holdings, holdings.commits)
     rows = ", ".join(typed(c, found.columns) for c in EXTRACTS.columns)
-    file = quoted(_literal(warehouse, found.path))
+    file = quoted(file_literal(warehouse, found.path))
     since = bound_scan(EXTRACTS, warehouse, holdings, [n for n in holdings.commits if n not in found.covers])
     return (
         f"select {rows}, {HIVE_KEY}::DATE as {HIVE_KEY} from read_parquet({file}, hive_partitioning = false)\n"
@@ -178,7 +178,8 @@ def _read(table: Table, warehouse: Warehouse, paths: list[str], ends: list[froze
     by_name = "" if ends[0] >= existing else ", union_by_name = true"
     is_pattern = "*" in paths[0]
     listed = ", ".join(
-        quoted(f"{escaped(warehouse.location)}/{path}" if is_pattern else _literal(warehouse, path)) for path in paths
+        quoted(f"{escaped(warehouse.location)}/{path}" if is_pattern else file_literal(warehouse, path))
+        for path in paths
     )
     if not is_one_day:
         return (
@@ -197,7 +198,7 @@ def _read(table: Table, warehouse: Warehouse, paths: list[str], ends: list[froze
     )
 
 
-def _literal(warehouse: Warehouse, path: str) -> str:
+def file_literal(warehouse: Warehouse, path: str) -> str:
     """The full path of a file as DuckDB must be given it: of a local one, nothing is taken for a pattern."""
     full = f"{warehouse.location}/{path}"
     return full if isinstance(warehouse.storage, ObjectStorage) else escaped(full)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import duckdb
@@ -24,6 +24,9 @@ from pipeline.warehouse.warehouse import Warehouse
 
 RECENT = {table.name: f"recent_{table.name}" for table in TABLES}
 """The raw tables of what `image_builders_current` still depends on, by the table whose rows they have some of."""
+
+UNFOLDED = {table.name: f"unfolded_{table.name}" for table in TABLES}
+"""The raw tables of the snapshots that are not folded, likewise; see `folds`."""
 
 RAW_TABLES = (*TABLES, PRICES)
 """The tables whose rows are read as they are."""
@@ -67,7 +70,7 @@ def interrupt() -> None:
 
 def empty_scan(name: str) -> str:
     """A query of no rows with the columns of a raw table, for what needs to know the types and not the files."""
-    table = next(t for t in RAW_TABLES if name in (t.name, RECENT.get(t.name)))
+    table = next(t for t in RAW_TABLES if name in (t.name, RECENT.get(t.name), UNFOLDED.get(t.name)))
     columns = ", ".join(typed(c, frozenset()) for c in table.columns)
     return f"select {columns}, null::DATE as {HIVE_KEY} where false"
 
@@ -81,16 +84,18 @@ def committed_extracts(raw: str = EXTRACTS.name) -> str:
     )
 
 
-def committed_rows(table: Table) -> str:
-    """A query of the rows of a data table that belong to the newest snapshot of their window.
+def committed_rows(table: Table, names: Mapping[str, str] | None = None) -> str:
+    """A query of the rows of a data table that belong to the newest snapshot of their window; of raw tables of other
+    `names`, by the tables', where those are given.
 
     Files come and go while they are read. So that no answer is made of two moments, it lists the commits once, before
     anything else: the rows of a commit are there before it is, and for a while after it is superseded. (Not by a window
     function over an aggregate: DuckDB 2.0 turns that into a self-join, which lists them twice.)
     """
+    extracts, rows = ((names or {}).get(name, name) for name in (EXTRACTS.name, table.name))
     return (
-        f"select r.*\nfrom (\n    select max(snapshot_id) as snapshot_id\n    from raw.{EXTRACTS.name}\n"
-        f"    group by window_start, window_end\n) as committed\njoin raw.{table.name} as r "
+        f"select r.*\nfrom (\n    select max(snapshot_id) as snapshot_id\n    from raw.{extracts}\n"
+        f"    group by window_start, window_end\n) as committed\njoin raw.{rows} as r "
         "on r.snapshot_id = committed.snapshot_id"
     )
 

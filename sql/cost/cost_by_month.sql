@@ -27,12 +27,9 @@
 
 with newest as (
     select
-        cast(max(observed_at) at time zone 'UTC' as date) as today,
-        cast(min(observed_at) at time zone 'UTC' as date) as first_day
-    from looks
-    where
-        is_kept
-        and status = 'ok'
+        cast(max(seen_until) at time zone 'UTC' as date) as today,
+        cast(min(watched_since) at time zone 'UTC' as date) as first_day
+    from watched_targets
 ),
 
 -- The whole days to go by: seven, or as many as there have been since the first look, whose own day is no whole one.

@@ -35,210 +35,31 @@
 --   usd_estimate: what is most likely; null where no price is known
 --   usd_high: the most that the instance can have cost; null where no price is known
 
-with intervals as (
-    select
-        *,
-        high_from // 86400 as first_day_no,
-        greatest(high_to - 1, high_from) // 86400 as last_day_no,
-        greatest(low_to - 1, low_from) // 86400 as low_day_no,
-        -- What is missing of whole hours. A session that one look alone saw is one hour at least.
-        case
-            when is_alone
-                then greatest(cast(ceil(cast(low_to - low_from as double) / 3600) as bigint), 1) * 3600
-                    - (low_to - low_from)
-        end as low_begun
-    from image_builder_intervals
-    where high_from is not null
-),
-
-days as (
-    select
-        intervals.*,
-        days.day_no,
-        days.day_no * 86400 as day_from,
-        days.day_no * 86400 + 86400 as day_to
-    from intervals
-    cross join unnest(generate_series(first_day_no, last_day_no)) as days (day_no)
-),
-
--- What of each is in the day: nothing at all where it is nowhere.
-parts as (
-    select
-        *,
-        case when low_from is null then 0 else greatest(least(low_to, day_to) - greatest(low_from, day_from), 0) end
-            as low,
-        case when billed_from is null then day_to else greatest(billed_from, day_from) end as estimate_from,
-        case when billed_from is null then day_from else least(billed_to, day_to) end as estimate_to,
-        least(high_to, day_to) - greatest(high_from, day_from) as high
-    from days
-),
-
--- Where sessions that looks saw begin and end.
-edges as (
-    select
-        account_id,
-        region,
-        arn,
-        name,
-        instance_type,
-        platform,
-        high_to,
-        billed_to,
-        is_session_end,
-        max(case when is_session_start then billed_from end) over upto as session_from,
-        max(case when is_session_start then high_from end) over upto as longest_from
-    from intervals
-    where
-        is_session_start
-        or is_session_end
-    window upto as (
-        partition by arn
-        order by from_second, to_second
-        rows between unbounded preceding and current row
-    )
-),
-
-ends as (
-    select
-        *,
-        greatest(billed_to - 1, session_from) // 86400 as day_no,
-        greatest(high_to - 1, longest_from) // 86400 as last_day_no,
-        cast(ceil(cast(billed_to - session_from as double) / 3600) as bigint) * 3600 - (billed_to - session_from)
-            as begun,
-        cast(ceil(cast(high_to - longest_from as double) / 3600) as bigint) * 3600 - (high_to - longest_from)
-            as longest_begun
-    from edges
-    where is_session_end
-),
-
--- A day of UTC has two stretches of work at most: the end of yesterday's and the beginning of today's.
-work_days as (
-    select
-        weekday,
-        min(from_second) as from_second,
-        min(to_second) as to_second,
-        max(from_second) as later_from_second,
-        case when count(*) > 1 then max(to_second) else 0 end as later_to_second
-    from working_hours
-    group by weekday
-),
-
-seconds as (
-    select
-        parts.day_no,
-        parts.account_id,
-        parts.region,
-        parts.arn,
-        parts.name,
-        parts.instance_type,
-        parts.platform,
-        parts.low,
-        greatest(parts.estimate_to - parts.estimate_from, 0) as estimate,
-        parts.high,
-        case when parts.day_no = parts.low_day_no then parts.low_begun end as low_begun,
-        null as estimate_begun,
-        null as high_begun,
-        greatest(
-            least(parts.estimate_to, parts.day_from + coalesce(work_days.to_second, 0))
-            - greatest(parts.estimate_from, parts.day_from + coalesce(work_days.from_second, 0)),
-            0
-        )
-        + greatest(
-            least(parts.estimate_to, parts.day_from + coalesce(work_days.later_to_second, 0))
-            - greatest(parts.estimate_from, parts.day_from + coalesce(work_days.later_from_second, 0)),
-            0
-        ) as at_work
-    from parts
-    left join work_days
-        on (parts.day_no + 3) % 7 = work_days.weekday
-    union all
-    select
-        day_no,
-        account_id,
-        region,
-        arn,
-        name,
-        instance_type,
-        platform,
-        0 as low,
-        0 as estimate,
-        0 as high,
-        null as low_begun,
-        begun as estimate_begun,
-        null as high_begun,
-        0 as at_work
-    from ends
-    union all
-    select
-        last_day_no as day_no,
-        account_id,
-        region,
-        arn,
-        name,
-        instance_type,
-        platform,
-        0 as low,
-        0 as estimate,
-        0 as high,
-        null as low_begun,
-        null as estimate_begun,
-        longest_begun as high_begun,
-        0 as at_work
-    from ends
-),
-
-sums as (
-    select
-        cast(make_timestamp(day_no * 86400000000) as date) as cost_date,
-        max(account_id) as account_id,
-        max(region) as region,
-        arn,
-        max(name) as name,
-        instance_type,
-        platform,
-        sum(low) as low,
-        sum(estimate) as estimate,
-        sum(high) as high,
-        sum(at_work) as at_work,
-        coalesce(sum(low_begun), 0) as low_begun,
-        coalesce(sum(estimate_begun), 0) as estimate_begun,
-        coalesce(sum(high_begun), 0) as high_begun
-    from seconds
-    group by
-        day_no,
-        arn,
-        instance_type,
-        platform
-),
-
 -- Where a session begins or ends near midnight, the hour that is billed for it may lie in another day than its middle.
-ran as (
+with ran as (
     select
-        sums.cost_date,
-        sums.account_id,
-        sums.region,
-        sums.arn,
-        sums.name,
-        sums.instance_type,
-        sums.platform,
+        seconds.cost_date,
+        seconds.account_id,
+        seconds.region,
+        seconds.arn,
+        seconds.name,
+        seconds.instance_type,
+        seconds.platform,
         platforms.operating_system,
-        cast(sums.low as double) / 3600 as hours_low,
-        cast(sums.estimate as double) / 3600 as hours_estimate,
-        cast(sums.high as double) / 3600 as hours_high,
-        cast(sums.estimate - sums.at_work as double) / 3600 as hours_outside,
-        cast(sums.low + case when platforms.is_billed_by_second then 0 else sums.low_begun end as double) / 3600
+        cast(seconds.low as double) / 3600 as hours_low,
+        cast(seconds.estimate as double) / 3600 as hours_estimate,
+        cast(seconds.high as double) / 3600 as hours_high,
+        cast(seconds.outside as double) / 3600 as hours_outside,
+        cast(seconds.low + case when platforms.is_billed_by_second then 0 else seconds.low_begun end as double) / 3600
             as billed_low,
         cast(
-            sums.estimate + case when platforms.is_billed_by_second then 0 else sums.estimate_begun end as double
+            seconds.estimate + case when platforms.is_billed_by_second then 0 else seconds.estimate_begun end as double
         ) / 3600 as billed_estimate,
-        cast(sums.high + case when platforms.is_billed_by_second then 0 else sums.high_begun end as double) / 3600
+        cast(seconds.high + case when platforms.is_billed_by_second then 0 else seconds.high_begun end as double) / 3600
             as billed_high
-    from sums
+    from running_seconds as seconds
     join platforms
-        on sums.platform is not distinct from platforms.platform
-    where
-        sums.high > 0
-        or sums.low_begun > 0
+        on seconds.platform is not distinct from platforms.platform
 ),
 
 kinds as (

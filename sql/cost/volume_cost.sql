@@ -25,56 +25,7 @@
 --   usd_estimate: what is most likely; null where no price is known
 --   usd_high: the most that it can have cost; null where no price is known
 
-with intervals as (
-    select
-        *,
-        volume_gb - 200 as extra_volume_gb
-    from image_builder_intervals
-    where
-        volume_gb > 200
-        and from_second < to_second
-),
-
--- The likely part of an interval is a part of it.
-days as (
-    select
-        intervals.*,
-        days.day_no,
-        days.day_no * 86400 as day_from,
-        days.day_no * 86400 + 86400 as day_to
-    from intervals
-    cross join
-        unnest(
-            generate_series(
-                from_second // 86400,
-                (to_second - 1) // 86400
-            )
-        ) as days (day_no)
-),
-
-sums as (
-    select
-        day_no,
-        cast(make_timestamp(day_no * 86400000000) as date) as cost_date,
-        account_id,
-        region,
-        arn,
-        max(name) as name,
-        max(instance_type) as instance_type,
-        extra_volume_gb,
-        sum(greatest(least(coalesce(proven_to, from_second), day_to) - greatest(from_second, day_from), 0)) as low,
-        sum(greatest(least(there_to, day_to) - greatest(there_from, day_from), 0)) as estimate,
-        sum(least(to_second, day_to) - greatest(from_second, day_from)) as high
-    from days
-    group by
-        day_no,
-        account_id,
-        region,
-        arn,
-        extra_volume_gb
-),
-
-offers as (
+with offers as (
     select
         kinds.region,
         kinds.cost_date,
@@ -90,7 +41,7 @@ offers as (
         select distinct
             region,
             cost_date
-        from sums
+        from volume_seconds
     ) as kinds
     join prices
         on
@@ -101,37 +52,37 @@ offers as (
 )
 
 select
-    sums.cost_date,
-    sums.account_id,
-    sums.region,
-    sums.arn,
-    sums.name,
+    seconds.cost_date,
+    seconds.account_id,
+    seconds.region,
+    seconds.arn,
+    seconds.name,
     owners.owner,
-    sums.instance_type,
-    sums.extra_volume_gb,
+    seconds.instance_type,
+    seconds.extra_volume_gb,
     coalesce(looks_by_day.looks, 0) as looks,
-    cast(sums.low as double) / 3600 as hours_low,
-    cast(sums.estimate as double) / 3600 as hours_estimate,
-    cast(sums.high as double) / 3600 as hours_high,
+    cast(seconds.low as double) / 3600 as hours_low,
+    cast(seconds.estimate as double) / 3600 as hours_estimate,
+    cast(seconds.high as double) / 3600 as hours_high,
     offers.usd is not null as is_priced,
     offers.source as price_source,
     offers.usd as usd_per_gb_month,
-    cast(sums.low as double) / 3600 / 730 * sums.extra_volume_gb * offers.usd as usd_low,
-    cast(sums.estimate as double) / 3600 / 730 * sums.extra_volume_gb * offers.usd as usd_estimate,
-    cast(sums.high as double) / 3600 / 730 * sums.extra_volume_gb * offers.usd as usd_high
-from sums
+    cast(seconds.low as double) / 3600 / 730 * seconds.extra_volume_gb * offers.usd as usd_low,
+    cast(seconds.estimate as double) / 3600 / 730 * seconds.extra_volume_gb * offers.usd as usd_estimate,
+    cast(seconds.high as double) / 3600 / 730 * seconds.extra_volume_gb * offers.usd as usd_high
+from volume_seconds as seconds
 left join offers
     on
-        sums.region = offers.region
-        and sums.cost_date = offers.cost_date
+        seconds.region = offers.region
+        and seconds.cost_date = offers.cost_date
         and offers.rank = 1
 left join looks_by_day
     on
-        sums.account_id = looks_by_day.account_id
-        and sums.region = looks_by_day.region
-        and sums.cost_date = looks_by_day.look_date
+        seconds.account_id = looks_by_day.account_id
+        and seconds.region = looks_by_day.region
+        and seconds.cost_date = looks_by_day.look_date
 left join image_builder_owner_history as owners
     on
-        sums.arn = owners.arn
-        and (owners.owned_from is null or owners.owned_from <= sums.cost_date)
-        and (owners.owned_to is null or owners.owned_to > sums.cost_date)
+        seconds.arn = owners.arn
+        and (owners.owned_from is null or owners.owned_from <= seconds.cost_date)
+        and (owners.owned_to is null or owners.owned_to > seconds.cost_date)

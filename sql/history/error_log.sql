@@ -14,30 +14,7 @@
 --   snapshots: snapshots that have it
 --   is_current: whether the image builder still tells it, as far as we could look
 
-with seen as (
-    select
-        errors.account_id,
-        errors.region,
-        errors.arn,
-        errors.error_code,
-        errors.error_message,
-        errors.error_timestamp,
-        min(builders.observed_at) as first_seen_at,
-        max(builders.observed_at) as last_seen_at,
-        count(distinct errors.snapshot_id) as snapshots
-    from image_builders as builders
-    join raw.image_builder_errors as errors
-        on builders.snapshot_id = errors.snapshot_id and builders.arn = errors.arn
-    group by
-        errors.account_id,
-        errors.region,
-        errors.arn,
-        errors.error_code,
-        errors.error_message,
-        errors.error_timestamp
-),
-
-told as (
+with told as (
     select distinct
         arn,
         error_code,
@@ -57,7 +34,7 @@ select
     seen.last_seen_at,
     seen.snapshots,
     told.arn is not null as is_current
-from seen
+from errors_seen as seen
 left join told
     on
         seen.arn = told.arn

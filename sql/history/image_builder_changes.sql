@@ -27,7 +27,7 @@ with versions as (
         lag(last_seen_at) over builder as previous_seen_at
     from image_builder_versions
     window builder as (
-        partition by arn
+        partition by account_id, region, arn, name
         order by valid_from
     )
 ),
@@ -70,7 +70,7 @@ sightings as (
         ) as is_anew
     from image_builder_sightings
     window builder as (
-        partition by arn
+        partition by account_id, region, arn, name
         order by observed_at
     )
 ),
@@ -173,17 +173,17 @@ tag_sightings as (
     )
     window
         upto as (
-            partition by arn
+            partition by account_id, region, arn, name
             order by observed_at
             rows between unbounded preceding and current row
         ),
         earlier as (
-            partition by arn
+            partition by account_id, region, arn, name
             order by observed_at
             rows between unbounded preceding and 1 preceding
         ),
         later as (
-            partition by arn
+            partition by account_id, region, arn, name
             order by observed_at
             rows between 1 following and unbounded following
         )

@@ -45,7 +45,7 @@ versions as (
         lead(next_complete_at) over builder as next_next_complete_at
     from edges
     window builder as (
-        partition by arn
+        partition by account_id, region, arn, name
         order by observed_at
     )
 ),

@@ -16,63 +16,8 @@
 --   errors: its errors
 --   error_code: one of their codes
 
--- A piece of image_builder_pieces ends where the instance type, the platform or the volume is told otherwise, for that
--- is another price. Here it is one for as long as the image builder is in its condition.
-with marked as (
-    select
-        *,
-        case
-            when
-                began in ('changed', 'apart')
-                and lag(condition) over builder = condition
-                then 0
-            else 1
-        end as is_new
-    from image_builder_pieces
-    window builder as (
-        partition by arn
-        order by first_seen_at
-    )
-),
-
-numbered as (
-    select
-        *,
-        sum(is_new) over (
-            partition by arn
-            order by first_seen_at
-            rows between unbounded preceding and current row
-        ) as stretch
-    from marked
-),
-
-bounds as (
-    select
-        arn,
-        condition,
-        min(first_seen_at) as first_seen_at,
-        max(last_seen_at) as last_seen_at,
-        max(case when is_new = 1 or is_apart then first_seen_at end) as proven_since,
-        max(case when is_new = 1 then known_after end) as known_after,
-        max(watched_until) as watched_until,
-        sum(looks) as looks,
-        max(watched_looks) - min(first_look_no) + 1 as looks_since,
-        max(
-            case
-                when is_new = 0 and is_apart
-                    then floor(epoch(first_seen_at)) - floor(epoch(known_after))
-            end
-        ) as seconds_apart
-    from numbered
-    group by
-        arn,
-        condition,
-        stretch
-    having max(case when known_until is null then 1 else 0 end) = 1
-),
-
 -- What image builders are in now, and since when: what is proven, what each look saw, and what can be.
-stretches as (
+with stretches as (
     select
         arn,
         condition,
@@ -87,10 +32,10 @@ stretches as (
         ) / 3600 as hours_high,
         concat(
             'seen so at ',
-            cast(cast(looks as bigint) as varchar),
+            cast(looks as varchar),
             ' of ',
-            cast(cast(greatest(looks_since, looks) as bigint) as varchar),
-            case when looks_since > 1 then ' looks' else ' look' end,
+            cast(greatest(watched_looks - first_look_no + 1, looks) as varchar),
+            case when watched_looks - first_look_no + 1 > 1 then ' looks' else ' look' end,
             case
                 when seconds_apart is null then ''
                 else concat(
@@ -98,7 +43,8 @@ stretches as (
                 )
             end
         ) as seen
-    from bounds
+    from image_builder_conditions
+    where is_open
 ),
 
 endpoints as (

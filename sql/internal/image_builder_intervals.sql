@@ -55,7 +55,7 @@ with moments as (
                     greatest(
                         coalesce(known_after, watched_since),
                         watched_since,
-                        coalesce(lag(known_until) over builder, watched_since)
+                        coalesce(previous_known_until, watched_since)
                     )
                 )
             )
@@ -71,15 +71,14 @@ with moments as (
         close_looks.seconds as close_seconds,
         lead(instance_type) over builder as next_instance_type,
         lead(platform) over builder as next_platform,
-        coalesce(lag(condition) over builder = 'BILLED' and lag(known_until) over builder = first_seen_at, false)
-            as is_billed_before,
-        instance_type is not distinct from lag(instance_type) over builder
-        and platform is not distinct from lag(platform) over builder as is_kind_before,
+        coalesce(previous_condition = 'BILLED' and previous_known_until = first_seen_at, false) as is_billed_before,
+        instance_type is not distinct from previous_instance_type
+        and platform is not distinct from previous_platform as is_kind_before,
         began = 'changed' and not is_apart as is_close_before
     from image_builder_pieces
     cross join close_looks
     window builder as (
-        partition by arn
+        partition by account_id, region, arn, name
         order by first_seen_at
     )
 ),

@@ -29,6 +29,10 @@
 --   is_since_created: whether known_after is when it was created
 --   known_until: the first sighting after it, or when it is known to be gone; null while nothing says that it has ended
 --   ended: changed, apart, recreated or deleted; null while nothing says that it has ended
+--   previous_condition: the condition of the piece before; null where there is none, as in the three that follow
+--   previous_instance_type: its instance type
+--   previous_platform: its operating system
+--   previous_known_until: its known_until
 --   watched_since: when the first successful look at its target ended
 --   watched_until: when the newest look at its target ended, however it went
 --   watched_looks: how many successful looks there were at its target
@@ -83,7 +87,7 @@ marked as (
         lead(arn) over builder is null as is_last
     from sightings
     window builder as (
-        partition by arn
+        partition by account_id, region, arn, name
         order by observed_at
     )
 ),
@@ -116,23 +120,9 @@ starts as (
         end as previous_at
     from edges
     window builder as (
-        partition by arn
+        partition by account_id, region, arn, name
         order by observed_at
     )
-),
-
--- How far knowledge goes: a target that nobody looks at any more adds nothing to what it was known to have.
-watched as (
-    select
-        account_id,
-        region,
-        min(case when is_kept and status = 'ok' then observed_at end) as watched_since,
-        max(observed_at) as watched_until,
-        cast(count(case when is_kept and status = 'ok' then 1 end) as integer) as watched_looks
-    from looks
-    group by
-        account_id,
-        region
 ),
 
 bounds as (
@@ -167,46 +157,64 @@ bounds as (
         end as known_until
     from starts
     where is_start
+),
+
+followed as (
+    select
+        *,
+        lag(condition) over builder as previous_condition,
+        lag(instance_type) over builder as previous_instance_type,
+        lag(platform) over builder as previous_platform,
+        lag(known_until) over builder as previous_known_until
+    from bounds
+    window builder as (
+        partition by account_id, region, arn, name
+        order by observed_at
+    )
 )
 
 -- What AWS's clock says of its creation may be a little later than what ours says of its first sighting.
 select
-    bounds.account_id,
-    bounds.region,
-    bounds.arn,
-    bounds.name,
-    bounds.condition,
-    bounds.instance_type,
-    bounds.platform,
-    bounds.volume_gb,
+    pieces.account_id,
+    pieces.region,
+    pieces.arn,
+    pieces.name,
+    pieces.condition,
+    pieces.instance_type,
+    pieces.platform,
+    pieces.volume_gb,
     case
-        when bounds.is_first then 'first_seen'
-        when bounds.is_back then 'back'
-        when bounds.is_recreated then 'recreated'
-        when bounds.is_changed then 'changed'
+        when pieces.is_first then 'first_seen'
+        when pieces.is_back then 'back'
+        when pieces.is_recreated then 'recreated'
+        when pieces.is_changed then 'changed'
         else 'apart'
     end as began,
-    bounds.is_apart,
-    bounds.observed_at as first_seen_at,
-    bounds.last_seen_at,
-    bounds.look_no as first_look_no,
-    cast(bounds.looks as integer) as looks,
+    pieces.is_apart,
+    pieces.observed_at as first_seen_at,
+    pieces.last_seen_at,
+    pieces.look_no as first_look_no,
+    cast(pieces.looks as integer) as looks,
     case
-        when bounds.known_after > bounds.observed_at then bounds.observed_at
-        else bounds.known_after
+        when pieces.known_after > pieces.observed_at then pieces.observed_at
+        else pieces.known_after
     end as known_after,
-    bounds.is_since_created,
-    bounds.known_until,
+    pieces.is_since_created,
+    pieces.known_until,
     case
-        when bounds.known_until is null then null
-        when not coalesce(bounds.next_is_start, false) or bounds.next_is_back then 'deleted'
-        when bounds.next_is_recreated then 'recreated'
-        when bounds.next_is_changed then 'changed'
+        when pieces.known_until is null then null
+        when not coalesce(pieces.next_is_start, false) or pieces.next_is_back then 'deleted'
+        when pieces.next_is_recreated then 'recreated'
+        when pieces.next_is_changed then 'changed'
         else 'apart'
     end as ended,
+    pieces.previous_condition,
+    pieces.previous_instance_type,
+    pieces.previous_platform,
+    pieces.previous_known_until,
     watched.watched_since,
     watched.watched_until,
     watched.watched_looks
-from bounds
-join watched
-    on bounds.account_id = watched.account_id and bounds.region = watched.region
+from followed as pieces
+join watched_targets as watched
+    on pieces.account_id = watched.account_id and pieces.region = watched.region

@@ -14,45 +14,7 @@
 --   next_complete_at: when the first complete look after this one ended
 --   is_refreshed: whether a later look at some builders of the target told this row, not the look that look_no numbers
 
-with numbered as (
-    select
-        snapshot_id,
-        account_id,
-        region,
-        observed_at,
-        window_end,
-        complete as is_complete,
-        cast(count(*) over upto as integer) as look_no,
-        case
-            when tags_status = 'ok' then cast(count(case when tags_status = 'ok' then 1 end) over upto as integer)
-        end as tags_no,
-        cast(count(case when complete then 1 end) over upto as integer) as complete_no,
-        cast(count(case when complete then 1 end) over earlier as integer) as completes_before,
-        max(case when complete then observed_at end) over earlier as previous_complete_at,
-        min(case when complete then observed_at end) over later as next_complete_at
-    from looks
-    where
-        is_kept
-        and status = 'ok'
-    window
-        upto as (
-            partition by account_id, region
-            order by observed_at, snapshot_id
-            rows between unbounded preceding and current row
-        ),
-        earlier as (
-            partition by account_id, region
-            order by observed_at, snapshot_id
-            rows between unbounded preceding and 1 preceding
-        ),
-        later as (
-            partition by account_id, region
-            order by observed_at, snapshot_id
-            rows between 1 following and unbounded following
-        )
-),
-
-in_place as (
+with in_place as (
     select
         image_builders.*,
         looks.look_no,
@@ -77,7 +39,7 @@ in_place as (
         end as previous_complete_at,
         looks.next_complete_at,
         image_builders.observed_at > looks.observed_at as is_refreshed
-    from numbered as looks
+    from look_numbers as looks
     join raw.image_builders
         on
             looks.snapshot_id = image_builders.snapshot_id
@@ -100,14 +62,14 @@ displaced as (
         case
             when count(completes.next_complete_at) = count(*) then max(completes.next_complete_at)
         end as next_complete_at
-    from numbered as looks
+    from look_numbers as looks
     join raw.image_builders
         on
             looks.snapshot_id = image_builders.snapshot_id
             and looks.region = image_builders.region
             and looks.account_id = image_builders.account_id
             and image_builders.observed_at > looks.next_complete_at
-    join numbered as completes
+    join look_numbers as completes
         on
             looks.region = completes.region
             and looks.account_id = completes.account_id
@@ -134,7 +96,7 @@ select
 from displaced
 join raw.image_builders
     on displaced.snapshot_id = image_builders.snapshot_id and displaced.arn = image_builders.arn
-join numbered as looks
+join look_numbers as looks
     on
         image_builders.snapshot_id = looks.snapshot_id
         and image_builders.region = looks.region

@@ -30,88 +30,6 @@
 --   hours_high: the most it can have lasted: from started_after to ended_before, or while it is open to the newest look
 --     at its target, however that went; null where started_after is
 
-with numbered as (
-    select
-        *,
-        lag(condition) over builder as previous_condition,
-        lead(condition) over builder as next_condition,
-        sum(case when began = 'apart' then 0 else 1 end) over (
-            partition by arn
-            order by first_seen_at
-            rows between unbounded preceding and current row
-        ) as stretch
-    from image_builder_pieces
-    window builder as (
-        partition by arn
-        order by first_seen_at
-    )
-),
-
-lengths as (
-    select
-        *,
-        floor(epoch(last_seen_at)) - floor(epoch(first_seen_at)) as seconds,
-        floor(epoch(first_seen_at)) - floor(epoch(known_after)) as known_before,
-        floor(epoch(first_seen_at)) - floor(epoch(watched_since)) as watched_before,
-        floor(epoch(known_until)) - floor(epoch(last_seen_at)) as known_later,
-        floor(epoch(watched_until)) - floor(epoch(last_seen_at)) as watched_later
-    from numbered
-),
-
-pieces as (
-    select
-        *,
-        case when began = 'apart' then cast(known_before as double) / 3600 end as apart,
-        -- How long it is likely to have been so before its first sighting, and after its last.
-        case
-            when began = 'changed' and previous_condition = condition then 0
-            when known_after is null then cast(greatest(watched_before, 0) as double) / 2
-            when known_after < watched_since then greatest(watched_before, 0)
-            when is_since_created then known_before
-            else cast(known_before as double) / 2
-        end as seconds_before,
-        case
-            when ended is null then greatest(watched_later, 0)
-            when ended = 'changed' and next_condition = condition then known_later
-            else cast(known_later as double) / 2
-        end as seconds_after
-    from lengths
-),
-
-spans as (
-    select
-        account_id,
-        region,
-        arn,
-        name,
-        condition,
-        instance_type,
-        platform,
-        volume_gb,
-        min(first_seen_at) as first_seen_at,
-        max(last_seen_at) as last_seen_at,
-        max(first_seen_at) as proven_since,
-        cast(sum(looks) as integer) as looks,
-        max(apart) as looks_apart,
-        max(case when began <> 'apart' then known_after end) as started_after,
-        max(case when ended is distinct from 'apart' then known_until end) as ended_before,
-        max(watched_until) as watched_until,
-        cast(sum(seconds) as double) as seconds_low,
-        max(case when began <> 'apart' then seconds_before end) as seconds_before,
-        max(case when ended is distinct from 'apart' then seconds_after end) as seconds_after
-    from pieces
-    group by
-        account_id,
-        region,
-        arn,
-        name,
-        condition,
-        instance_type,
-        platform,
-        volume_gb,
-        stretch
-)
-
 select
     account_id,
     region,
@@ -140,4 +58,4 @@ select
         floor(epoch(coalesce(ended_before, greatest(watched_until, last_seen_at)))) - floor(epoch(started_after))
         as double
     ) / 3600 as hours_high
-from spans
+from image_builder_stretches

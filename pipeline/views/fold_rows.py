@@ -1,0 +1,146 @@
+"""The rows of a fold: computed by the live views over the fold before and the snapshots that are folded now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+
+import duckdb
+import pyarrow.parquet as pq
+
+from pipeline.contract import TABLES
+from pipeline.views import folded
+from pipeline.views.catalogue import catalogue
+from pipeline.views.database import create_over
+from pipeline.views.dependencies import LIVE, SINCE, reads, reads_of, with_sources
+from pipeline.views.folded import CLOSED, OPEN, open_name, query_of
+from pipeline.views.settings_views import Settings
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.folds import (
+    ID,
+    Fold,
+    FoldFile,
+    Part,
+    Relation,
+    folded_scans,
+    new_path,
+    no_rows,
+    scan_of,
+)
+from pipeline.warehouse.holdings import Holdings
+from pipeline.warehouse.scan import UNFOLDED, empty_scan, open_connection
+
+_MADE = "made"
+"""The schema of what a step makes."""
+
+_ROW_GROUP = 32_768
+_TIMES_LARGER = 4
+"""A file of finished rows is joined with what comes to it until it has so many times as many rows."""
+
+
+def connection_to(
+    home: Warehouse, holdings: Holdings, settings: Settings, part: Part, names: Iterable[str]
+) -> duckdb.DuckDBPyConnection:
+    """A connection to the named live views, over a fold, or none, and snapshots that are not in it."""
+    views = folded.over_fold(catalogue(settings))
+    wanted = with_sources(views, names)
+    views = {name: view for name, view in views.items() if name in wanted}
+    raw_tables = {table for view in views.values() for table in reads_of(view).raw_tables}
+    scans = {UNFOLDED[t.name]: part.scan(t, home, holdings) for t in TABLES if UNFOLDED[t.name] in raw_tables}
+    told = {name: (nothing, nothing) for name, nothing in _nothing().items()}
+    if part.fold:
+        scans_of_fold = folded_scans(home, part.fold, part.fold.relations, as_now=False)
+        told = {name: (scan, told[name][1]) for name, scan in scans_of_fold.items()}
+    connection = open_connection(home)
+    create_over(connection, views, scans, folded=told, kept=folded.kept(views))
+    return connection
+
+
+def with_rows(home: Warehouse, holdings: Holdings, settings: Settings, before: Fold | None, made: Fold) -> Fold:
+    """A fold with its rows: the finished ones of the fold before and those that come to them; the open ones anew."""
+    part = Part(before, made.through, made.late)
+    queries = {open_name(name): query_of("open", name) for name in OPEN}
+    queries |= {name: query_of("closed", name) for name in CLOSED}
+    names = {name for query in queries.values() for name in reads(query).views if name.startswith((LIVE, SINCE))}
+    orders = {open_name(name): order for name, order in OPEN.items()} | CLOSED
+    relations: dict[str, Relation] = {}
+    with connection_to(home, holdings, settings, part, names | set(folded.MOMENTS_READ)) as connection:
+        connection.execute(f"create schema {_MADE}")
+        connection.execute(f"create view {_MADE}.moments as {folded.moments()}")
+        for name, query in queries.items():
+            connection.execute(f"create table {_MADE}.{name} as {query}")
+            earlier = before.relations[name].files if before and name in CLOSED else ()
+            relations[name] = _written(home, connection, name, orders[name], made, earlier)
+    return replace(made, relations=relations)
+
+
+def _written(
+    home: Warehouse,
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    order: tuple[str, ...],
+    made: Fold,
+    earlier: tuple[FoldFile, ...],
+) -> Relation:
+    """Writes the rows of a kind into a file, with those of the newest files before it that are not much larger. Each
+    year has its own files, so that what is asked of some time need not read all.
+    """
+    described = connection.sql(f"describe {_MADE}.{name}").fetchall()
+    columns = {row[0]: row[1] for row in described}
+    told = ", ".join(f"{ID} as snapshot_id" if c == "snapshot_id" else c for c in columns)
+    rows = f"select {told} from {_MADE}.{name}"
+    ((count,),) = connection.sql(f"select count(*) from {_MADE}.{name}").fetchall()
+    if not count:
+        return Relation(columns, earlier)
+    kept = list(earlier)
+    while kept and kept[-1].year == made.through.year and kept[-1].rows < _TIMES_LARGER * count:
+        smaller = kept.pop()
+        count += smaller.rows
+        rows += f"\nunion all by name {scan_of(home, columns, [smaller])}"
+    path = new_path(name)
+    file = home.storage.create(path)
+    try:
+        reader = connection.sql(f"{rows}\norder by {', '.join(order)}").to_arrow_reader(_ROW_GROUP)
+        with pq.ParquetWriter(file.sink, reader.schema, compression="zstd") as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+        size = file.sink.tell() if not file.sink.closed else 0
+        file.commit()
+    except BaseException:
+        file.discard()
+        raise
+    return Relation(columns, (*kept, FoldFile(path, count, size, made.through.year)))
+
+
+@cache
+def _nothing() -> dict[str, str]:
+    """A query of no rows of each kind, of the types that the views have."""
+    views = catalogue()
+    kinds = {name: f"select * from {name}" for name in CLOSED if name in views}
+    kinds |= {open_name(name): f"select * from {name}" for name in OPEN if name in views}
+    kinds |= {name: query.strip() for name, query in _SHAPES.items()}
+    needed = with_sources(views, {name for query in kinds.values() for name in reads(query).views})
+    views = {name: views[name] for name in needed}
+    found = {}
+    with duckdb.connect() as connection:
+        raw_tables = {table for view in views.values() for table in reads_of(view).raw_tables} | {"image_builder_tags"}
+        create_over(connection, views, {name: empty_scan(name) for name in raw_tables})
+        for name, query in kinds.items():
+            columns = {row[0]: row[1] for row in connection.sql(f"describe {query}").fetchall()}
+            found[name] = no_rows(columns)
+    return found
+
+
+_SHAPES = {
+    "image_builder_tags": "select arn, snapshot_id, tag_key, tag_value from raw.image_builder_tags",
+    "image_builder_tags_told": "select arn, snapshot_id, observed_at from image_builder_tags_told",
+    open_name("image_builder_sightings"): "select *, false as is_of_tags from image_builder_sightings",
+    open_name("platforms_seen"): "select platform from platforms",
+    open_name("targets"): """
+        select account_id, region, watched_since, seen_until, watched_until, watched_looks as looks,
+            watched_looks as tags_looks, watched_looks as completes, watched_until as last_complete_at,
+            watched_until as last_at
+        from watched_targets""",
+}
+"""The columns of those that are not a view's."""

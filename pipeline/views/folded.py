@@ -1,0 +1,293 @@
+"""The views over a fold: history is what is finished, what was open, and what was seen since.
+
+Each view of history is put together of three. `folded.<view>` are its finished rows. `since.<view>` is the view's own
+query, of the looks that are not folded and the last sighting of each builder before them. `live.<view>` joins the first
+row of that to the open row that it goes on from (sql/fold/live). The view itself is what is finished and what is live.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+
+from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, IMAGE_BUILDERS, TABLES
+from pipeline.views.catalogue import catalogue
+from pipeline.views.dependencies import FOLDED, LIVE, SINCE
+from pipeline.views.settings_views import Settings
+from pipeline.views.sql_files import comment_and_query, sql_files
+from pipeline.views.view import View
+from pipeline.warehouse.scan import UNFOLDED, committed_extracts, committed_rows
+
+TIMED = (
+    "image_builder_pieces",
+    "image_builder_stretches",
+    "image_builder_spans",
+    "image_builder_conditions",
+    "image_builder_intervals",
+    "running_seconds",
+    "volume_seconds",
+)
+"""What depends on the rules that say what is billed, what looks prove and when people work."""
+
+_COMPUTED = (
+    EXTRACTS.name,
+    IMAGE_BUILDERS.name,
+    "looks",
+    "look_numbers",
+    "watched_targets",
+    "looks_by_day",
+    "image_builder_sightings",
+    "image_builder_comparisons",
+    "image_builder_history",
+    "image_builder_versions",
+    "image_builder_elements",
+    "image_builder_changes",
+    "image_builder_tags_told",
+    "errors_seen",
+    *TIMED,
+)
+"""The views whose queries are put to what is not folded."""
+
+FOLDABLE = frozenset(_COMPUTED) - {EXTRACTS.name, IMAGE_BUILDERS.name, "looks"} | {
+    "image_builder_owner_history",
+    "findings",
+    "platforms",
+    "finding_facts",
+}
+"""The views that a fold makes quicker; what reads none of them need not know of it."""
+
+_WHOLE = ("watched_targets", "errors_seen")
+"""Of them, those of which what is live is all there is."""
+
+CLOSED = {
+    "image_builder_history": ("arn", "valid_from"),
+    "image_builder_changes": ("arn", "changed_at"),
+    "image_builder_spans": ("arn", "first_seen_at"),
+    "running_seconds": ("arn", "cost_date"),
+    "volume_seconds": ("arn", "cost_date"),
+    "looks_by_day": ("account_id", "region", "look_date"),
+    "image_builder_tags_told": ("arn", "observed_at"),
+    "image_builder_tags": ("arn", "snapshot_id", "tag_key"),
+}
+"""What is finished, in the order in which it is made, for one is made of another; and by which columns it is sorted,
+those that questions filter by.
+"""
+
+_UNITED = tuple(name for name in CLOSED if name in _COMPUTED and name != "image_builder_tags_told")
+"""The views that are what is finished and what is live."""
+
+OPEN = {
+    "image_builder_sightings": ("arn", "observed_at"),
+    "image_builder_elements": ("arn", "field", "element"),
+    "image_builder_history": ("arn",),
+    "image_builder_pieces": ("arn",),
+    "image_builder_stretches": ("arn",),
+    "image_builder_conditions": ("arn",),
+    "image_builder_intervals": ("arn", "from_second"),
+    "targets": ("account_id", "region"),
+    "looks_by_day": ("account_id", "region"),
+    "errors_seen": ("arn",),
+    "platforms_seen": ("platform",),
+}
+"""What may go on, likewise."""
+
+
+def open_name(name: str) -> str:
+    return f"open_{name}"
+
+
+@cache
+def _fold_sql(folder: str, name: str) -> str | None:
+    path = sql_files(f"fold/{folder}").get(name)
+    return comment_and_query(path.read_text(encoding="utf-8"))[1] if path else None
+
+
+def query_of(folder: str, name: str) -> str:
+    """The query of a file of sql/fold, without its first comment."""
+    query = _fold_sql(folder, name)
+    assert query is not None
+    return query
+
+
+def over_fold(views: Mapping[str, View], has_times: bool = True) -> dict[str, View]:
+    """The views as they are over a fold. Without `has_times`, those that go by hours are left as they are."""
+    computed = [name for name in _COMPUTED if has_times or name not in TIMED]
+    names = {name: f"{LIVE}.{name}" for name in computed}
+    found = dict(views)
+    for name in computed:
+        own = names
+        if name == "image_builder_changes":
+            own = names | {"image_builder_sightings": f"{LIVE}.image_builder_tag_sightings"}
+        query = _computed_query(views[name], own)
+        seam = _seam(name)
+        if seam is not None:
+            found[f"{SINCE}.{name}"] = _helper(views[name], f"{SINCE}.{name}", query)
+        found[f"{LIVE}.{name}"] = _helper(views[name], f"{LIVE}.{name}", seam or query)
+        if name in _WHOLE:
+            found[name] = replace(views[name], query=f"select * from {LIVE}.{name}")
+        if name in _UNITED:
+            columns = ", ".join(views[name].columns)
+            query = f"select {columns} from {FOLDED}.{name}\nunion all\nselect {columns} from {LIVE}.{name}"
+            found[name] = replace(views[name], query=query)
+    for name in ("image_builder_tag_sightings", "image_builder_tags", "platforms_seen"):
+        like = views["image_builder_sightings"]
+        found[f"{LIVE}.{name}"] = _helper(like, f"{LIVE}.{name}", query_of("live", name))
+    for name, sources in _readers(has_times).items():
+        found[name] = replace(views[name], query=_renamed(views[name].query, sources))
+    return found
+
+
+def _readers(has_times: bool) -> dict[str, dict[str, str]]:
+    """The views that read what is not kept whole, and what they read in its place."""
+    tags = {
+        "image_builder_tags_told": f"{LIVE}.image_builder_tags_told",
+        "raw.image_builder_tags": f"{LIVE}.image_builder_tags",
+    }
+    found = {
+        "image_builder_owner_history": tags,
+        "findings": tags,
+        "platforms": {f"raw.{IMAGE_BUILDERS.name}": f"{LIVE}.platforms_seen"},
+    }
+    if has_times:
+        found["finding_facts"] = {"image_builder_conditions": f"{LIVE}.image_builder_conditions"}
+    return found
+
+
+def _seam(name: str) -> str | None:
+    return _history_seam() if name == "image_builder_history" else _fold_sql("live", name)
+
+
+def _history_seam() -> str:
+    """The version that was the last one goes on: it is told as it was seen first."""
+    compared = {column.name for column in IMAGE_BUILDERS.attributes} | {"account_id", "region", "arn", "name"}
+    first_seen = [c.name for c in IMAGE_BUILDERS.columns if c.name not in compared]
+    begun = ",\n        ".join(
+        f"case when before.last_seen_at = now.valid_from then before.{name} else now.{name} end as {name}"
+        for name in (*first_seen, HIVE_KEY, "valid_from", "changed_after", "began")
+    )
+    return f"""select
+    now.* replace (
+        {begun},
+        now.version + coalesce(before.version - 1, 0) as version
+    )
+from {SINCE}.image_builder_history as now
+left join {FOLDED}.{open_name("image_builder_history")} as before
+    on
+        now.account_id = before.account_id
+        and now.region = before.region
+        and now.arn = before.arn
+        and now.name = before.name"""
+
+
+_NOT_KEPT = tuple(
+    f"{LIVE}.{name}"
+    for name in (EXTRACTS.name, IMAGE_BUILDERS.name, "image_builder_comparisons", "image_builder_tag_sightings")
+)
+"""The live views that are wide and read once or twice."""
+
+
+def kept(views: Iterable[str]) -> set[str]:
+    """Of views, those to make tables of: what is live is little, read by many, and DuckDB takes longer to plan all of
+    it at once than to compute one after another.
+    """
+    return {name for name in views if name.startswith(f"{LIVE}.") and name not in _NOT_KEPT}
+
+
+MOMENTS_READ = (f"{LIVE}.looks", f"{LIVE}.{IMAGE_BUILDERS.name}")
+"""The views that `moments` reads."""
+
+
+def moments() -> str:
+    """A query of the moments that looks which are not folded tell, and their rows: the first and the last of each
+    snapshot and target.
+    """
+    return f"""select
+    snapshot_id,
+    account_id,
+    region,
+    min(told_at) as first_at,
+    max(told_at) as last_at
+from (
+    select
+        snapshot_id,
+        account_id,
+        region,
+        observed_at as told_at
+    from {LIVE}.looks
+    union all
+    select
+        snapshot_id,
+        account_id,
+        region,
+        unnest([observed_at, coalesce(tags_observed_at, observed_at)]) as told_at
+    from {LIVE}.{IMAGE_BUILDERS.name}
+) as told
+group by
+    snapshot_id,
+    account_id,
+    region"""
+
+
+def not_in_order() -> str:
+    """A query that has a row where a look that is not folded tells of a moment up to the last that is."""
+    return f"""select 1
+from ({moments()}) as now
+join {FOLDED}.open_targets as before
+    on now.account_id = before.account_id and now.region = before.region
+where now.first_at <= before.last_at
+limit 1"""
+
+
+@cache
+def version() -> str:
+    """A digest of all that decides what is in a fold: the contract, and the queries."""
+    views = over_fold(catalogue())
+    texts = [view.query for name, view in sorted(views.items()) if view.group != "tables" and name in _texts(views)]
+    texts += [query_of("closed", name) for name in CLOSED] + [query_of("open", name) for name in OPEN] + [moments()]
+    columns = [(t.name, c.name, str(c.type)) for t in TABLES for c in t.columns]
+    return hashlib.sha256(json.dumps([texts, columns]).encode()).hexdigest()[:16]
+
+
+def _texts(views: Mapping[str, View]) -> set[str]:
+    return {*_COMPUTED, *(name for name in views if name.startswith((f"{LIVE}.", f"{SINCE}.")))}
+
+
+def rules_of(settings: Settings) -> str:
+    """A digest of the rules that `TIMED` depends on."""
+    rules = settings.rules
+    told = [sorted(rules.billed_states), rules.proof_hours, [list(hours) for hours in rules.working_hours]]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def _computed_query(view: View, names: Mapping[str, str]) -> str:
+    if view.name == EXTRACTS.name:
+        return committed_extracts(UNFOLDED[view.name])
+    if view.name == IMAGE_BUILDERS.name:
+        return committed_rows(IMAGE_BUILDERS, UNFOLDED)
+    raw = {f"raw.{table.name}": f"raw.{UNFOLDED[table.name]}" for table in (EXTRACTS, *DATA_TABLES)}
+    query = _renamed(view.query, {**names, **raw})
+    # No filter reaches what is kept, and to sort by one text is quicker than by four.
+    return query.replace("partition by account_id, region, arn, name", "partition by arn")
+
+
+def _renamed(query: str, names: Mapping[str, str]) -> str:
+    """A query that reads other tables and views, each under its old name."""
+
+    def other(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in names:
+            return match[0]
+        alias = match["alias"] or f" as {name.rpartition('.')[2]}"
+        return f"{match['word']}{match['space']}{names[name]}{alias}"
+
+    return re.sub(
+        r"\b(?P<word>from|join)(?P<space>\s+)(?P<name>(?:raw\.)?[a-z0-9_]+)\b(?P<alias>\s+as\s+\w+)?", other, query
+    )
+
+
+def _helper(like: View, name: str, query: str) -> View:
+    return View(name, "internal", like.purpose, like.grain, dict(like.columns), query, is_helper=True)

@@ -1,0 +1,145 @@
+"""Makes the fold: what of the history is settled becomes finished rows, step by step.
+
+A step takes the days that are settled and not folded, as many as have `MOST_SIGHTINGS` sightings, and adds their
+finished rows to those that there are (`fold_rows`). The fold that it leaves is a new one, which its manifest names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from pipeline.views import folded
+from pipeline.views.dependencies import LIVE
+from pipeline.views.fold_rows import connection_to, with_rows
+from pipeline.views.settings_views import Settings
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.contents import Contents
+from pipeline.warehouse.folds import (
+    ID,
+    Fold,
+    Part,
+    covered_by,
+    ids_digest,
+    newest_fold,
+    suffixes_of,
+    write_manifest,
+)
+from pipeline.warehouse.holdings import Holdings
+from pipeline.warehouse.scan import answer, quoted
+from pipeline.warehouse.storage import Held, as_warehouse_error
+from pipeline.warehouse.upkeep import SETTLED
+
+MOST_SIGHTINGS = 1_000_000
+"""Sightings that a step takes at most, but for the first of its days."""
+
+_DAY = timedelta(days=1)
+
+_NOT_IN_ORDER = """
+select distinct folded.id
+from moments as folded
+join (
+    select account_id, region, min(first_at) as first_at
+    from moments
+    where is_late
+    group by all
+) as late using (account_id, region)
+where not folded.is_late and folded.last_at >= late.first_at
+"""
+
+
+def fold(
+    home: Warehouse, settings: Settings | None = None, now: datetime | None = None, most: int = MOST_SIGHTINGS
+) -> date | None:
+    """Folds what is settled, as much as a step takes; returns the last day that is folded, None where none is.
+
+    Raises WarehouseError; the next call does what this one could not, and answers are the same without.
+    """
+    at = (now or datetime.now(UTC)).astimezone(UTC)
+    with home.storage.lock() as lock, as_warehouse_error("written", home.location):
+        return answer(home, lambda: _Step(home, settings or Settings(), at, most, lock).take())
+
+
+class _NotInOrderError(Exception):
+    """A look that is not folded tells of a moment before one that is."""
+
+
+@dataclass
+class _Step:
+    home: Warehouse
+    settings: Settings
+    at: datetime
+    most: int
+    lock: Held
+
+    def take(self) -> date | None:
+        holdings = self.home.holdings()
+        contents = Contents.of(self.home.storage, holdings)
+        before = newest_fold(self.home, holdings, folded.version())
+        if before is not None and not self._goes_on(before, contents):
+            before = None
+        try:
+            return self._made(holdings, contents, before)
+        except _NotInOrderError:
+            return self._made(holdings, contents, None)
+
+    def _goes_on(self, before: Fold, contents: Contents) -> bool:
+        """Whether what is folded is still so: of the same snapshots, and by the same rules."""
+        return before.rules == folded.rules_of(self.settings) and before.ids == ids_digest(contents, before.through)
+
+    def _made(self, holdings: Holdings, contents: Contents, before: Fold | None) -> date | None:
+        through = self._through(holdings, before)
+        suffixes = suffixes_of(contents, through) if through else None
+        if through is None or suffixes is None:
+            return before.through if before else None
+        made = Fold(
+            folded.version(),
+            folded.rules_of(self.settings),
+            through,
+            self._late(holdings, before, through),
+            covered_by(holdings, through),
+            ids_digest(contents, through),
+            suffixes,
+            before.relations if before else {},
+        )
+        if before is None or (before.through, before.late) != (made.through, made.late):
+            made = with_rows(self.home, holdings, self.settings, before, made)
+        if made != before:
+            self.lock.require()
+            write_manifest(self.home, holdings, before, made, self.at)
+        return made.through
+
+    def _through(self, holdings: Holdings, before: Fold | None) -> date | None:
+        """The last day of the step; None where nothing is settled."""
+        settled = (self.at - SETTLED).date()
+        with connection_to(self.home, holdings, self.settings, Part(before), [f"{LIVE}.extracts"]) as connection:
+            days = connection.sql(
+                f"select snapshot_date, sum(builders) from {LIVE}.extracts\n"
+                f"where snapshot_date <= {quoted(str(settled))}\ngroup by all order by all"
+            ).fetchall()
+        through, sightings = before.through if before else None, 0
+        for number, (day, builders) in enumerate(days):
+            sightings += builders or 0
+            if number and sightings > self.most:
+                break
+            through = max(day, through) if through else day
+        return through
+
+    def _late(self, holdings: Holdings, before: Fold | None, through: date) -> frozenset[str]:
+        """The snapshots of those days that are not folded: a look in them tells of a later moment than one that is not
+        folded, and history goes by moments.
+        """
+        # No look of a window that begins later tells of a moment of these days.
+        part = Part(before, through + 2 * _DAY)
+        with connection_to(self.home, holdings, self.settings, part, folded.MOMENTS_READ) as connection:
+            if connection.sql(folded.not_in_order()).fetchall():
+                raise _NotInOrderError
+            connection.execute(
+                f"create temp table moments as select {ID} as id, account_id, region, first_at, last_at, "
+                f"substr(snapshot_id, 1, 8) > '{through:%Y%m%d}' as is_late from ({folded.moments()})"
+            )
+            late: set[str] = set()
+            while found := {i for (i,) in connection.sql(_NOT_IN_ORDER).fetchall()}:
+                late |= found
+                connection.execute("update moments set is_late = true where list_contains($1, id)", [sorted(found)])
+        return frozenset(late)

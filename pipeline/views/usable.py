@@ -1,0 +1,64 @@
+"""Which fold a question can go by: one of these commits, of these queries, before all that is not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pipeline.contract import TABLES
+from pipeline.views import folded
+from pipeline.views.catalogue import catalogue
+from pipeline.views.dependencies import reads_of, with_sources
+from pipeline.views.settings_views import Settings
+from pipeline.views.view import View
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.folds import Fold, Part, folded_scans, is_of, newest_fold, no_rows
+from pipeline.warehouse.holdings import Holdings
+from pipeline.warehouse.scan import UNFOLDED
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a question is put to: views, the scans of raw tables that they need beside the usual ones, and the scans of
+    what is folded, each with a query of no rows of its types.
+    """
+
+    views: dict[str, View]
+    raw_tables: set[str]
+    scans: dict[str, str]
+    folded: dict[str, tuple[str, str]]
+
+
+def from_scratch(views: Mapping[str, View]) -> Sources:
+    """The views without a fold."""
+    return Sources(dict(views), {t for view in views.values() for t in reads_of(view).raw_tables}, {}, {})
+
+
+def sources(
+    home: Warehouse, holdings: Holdings, settings: Settings, names: Iterable[str] | None, with_fold: bool
+) -> Sources:
+    """The named views, or all, with all that they read, over a fold where there is one that they can go by."""
+    plain = catalogue(settings)
+    wanted = with_sources(plain, names) if names is not None else set(plain)
+    plain = {name: view for name, view in plain.items() if name in wanted}
+    if not with_fold or not wanted & folded.FOLDABLE:
+        return from_scratch(plain)
+    fold = newest_fold(home, holdings, folded.version())
+    if fold is None or not is_of(fold, holdings):
+        return from_scratch(plain)
+    return over(home, holdings, fold, settings, wanted if names is None else set(names) & set(plain))
+
+
+def over(home: Warehouse, holdings: Holdings, fold: Fold, settings: Settings, names: Iterable[str]) -> Sources:
+    """The named views, with all that they read, over a fold; and what `folded.not_in_order` reads."""
+    has_times = fold.rules == folded.rules_of(settings)
+    views = folded.over_fold(catalogue(settings), has_times)
+    wanted = with_sources(views, {*names, *folded.MOMENTS_READ})
+    views = {name: view for name, view in views.items() if name in wanted}
+    raw_tables = {table for view in views.values() for table in reads_of(view).raw_tables}
+    relations = {name for view in views.values() for name in reads_of(view).folded} | {"open_targets"}
+    part = Part(fold)
+    scans = {UNFOLDED[t.name]: part.scan(t, home, holdings) for t in TABLES if UNFOLDED[t.name] in raw_tables}
+    told = folded_scans(home, fold, relations)
+    empty = {name: (scan, no_rows(fold.relations[name].columns)) for name, scan in told.items()}
+    return Sources(views, raw_tables - set(scans), scans, empty)

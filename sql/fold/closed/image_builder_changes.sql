@@ -1,0 +1,12 @@
+-- What changed until each builder was seen last. That it is gone, a later look may take back.
+
+select now.*
+from live.image_builder_changes as now
+join made.open_image_builder_sightings as last
+    on
+        now.account_id = last.account_id
+        and now.region = last.region
+        and now.arn = last.arn
+        and now.name = last.name
+        and not last.is_of_tags
+where now.changed_at <= last.observed_at

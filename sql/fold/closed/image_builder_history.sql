@@ -1,0 +1,5 @@
+-- Every version but the last of each builder: the next one says how it ended.
+
+select *
+from live.image_builder_history
+qualify lead(valid_from) over (partition by account_id, region, arn, name order by valid_from) is not null

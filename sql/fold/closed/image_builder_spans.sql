@@ -1,0 +1,5 @@
+-- Every stretch but the last of each builder.
+
+select *
+from live.image_builder_spans
+qualify lead(first_seen_at) over (partition by account_id, region, arn, name order by first_seen_at) is not null

@@ -1,0 +1,11 @@
+-- The days before that on which the last piece of each builder began: nothing that is seen later reaches into them.
+
+select now.*
+from live.running_seconds as now
+join made.open_image_builder_pieces as piece
+    on
+        now.account_id = piece.account_id
+        and now.region = piece.region
+        and now.arn = piece.arn
+        and now.name = piece.name
+where now.cost_date < cast(piece.first_seen_at at time zone 'UTC' as date)

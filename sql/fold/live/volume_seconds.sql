@@ -1,0 +1,13 @@
+-- The days from that of the last piece that is folded on: those before are finished.
+
+select now.*
+from since.volume_seconds as now
+left join folded.open_image_builder_pieces as piece
+    on
+        now.account_id = piece.account_id
+        and now.region = piece.region
+        and now.arn = piece.arn
+        and now.name = piece.name
+where
+    piece.arn is null
+    or now.cost_date >= cast(piece.first_seen_at at time zone 'UTC' as date)

@@ -1,0 +1,37 @@
+-- The intervals before the last piece of each builder that reach into the day on which it began, and the one before them in
+-- which the session began that may go on in them.
+
+with before as (
+    select
+        intervals.*,
+        intervals.to_second >= cast(floor(epoch(piece.first_seen_at)) as bigint) // 86400 * 86400 as reaches
+    from live.image_builder_intervals as intervals
+    join made.open_image_builder_pieces as piece
+        on
+            intervals.account_id = piece.account_id
+            and intervals.region = piece.region
+            and intervals.arn = piece.arn
+            and intervals.name = piece.name
+    where intervals.from_second < cast(floor(epoch(piece.first_seen_at)) as bigint)
+),
+
+marked as (
+    select
+        *,
+        is_session_start and from_second <= coalesce(
+            min(case when reaches then from_second end) over (partition by account_id, region, arn, name), from_second
+        ) as is_start
+    from before
+)
+
+select * exclude (reaches, is_start)
+from marked
+qualify
+    reaches
+    or (
+        is_start
+        and row_number() over (
+            partition by account_id, region, arn, name, is_start
+            order by from_second desc, to_second desc
+        ) = 1
+    )

@@ -1,0 +1,5 @@
+-- The last one of each builder: it may go on.
+
+select *
+from live.image_builder_pieces
+qualify lead(first_seen_at) over (partition by account_id, region, arn, name order by first_seen_at) is null

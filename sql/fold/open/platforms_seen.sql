@@ -1,0 +1,4 @@
+-- All of them.
+
+select distinct platform
+from live.platforms_seen
