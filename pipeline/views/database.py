@@ -98,30 +98,31 @@ def create_over(
     DuckDB binds a view when it is created, with all that the view reads, down to the files. So the views are created
     over empty raw tables of the contract's types, and the scans take their place at the end.
     """
+    folded = folded or {}
+    # What is kept is filled at once, so it is created over the scans themselves, with all that it reads.
+    first = with_sources(views, kept)
+    needed = {t for name in first for t in reads_of(views[name]).raw_tables}
     connection.begin()
-    connection.execute(f"create schema {RAW}")
-    for name in scans:
-        connection.execute(f"create view {RAW}.{name} as {empty_scan(name)}")
-    if folded:
-        for schema in (FOLDED, LIVE, SINCE):
-            connection.execute(f"create schema {schema}")
-        for name, (_, nothing) in folded.items():
-            connection.execute(f"create view {FOLDED}.{name} as {nothing}")
+    for schema in (RAW, FOLDED, LIVE, SINCE) if folded else (RAW,):
+        connection.execute(f"create schema {schema}")
+    for name, scan in scans.items():
+        connection.execute(f"create view {RAW}.{name} as {scan if name in needed else empty_scan(name)}")
+    for name, (scan, nothing) in folded.items():
+        connection.execute(f"create view {FOLDED}.{name} as {scan if first else nothing}")
     for view in in_order(views):
         if view.name in kept:
-            connection.execute(f"create table {view.name} as from ({view.query}) limit 0")
+            connection.execute(f"create table {view.name} as {view.query}")
             continue
         create_view(connection, view)
         if with_comments and not view.parameters:
             _comment(connection, view)
     for name, scan in scans.items():
-        connection.execute(f"create or replace view {RAW}.{name} as {scan}")
-    for name, (scan, _) in (folded or {}).items():
-        connection.execute(f"create or replace view {FOLDED}.{name} as {scan}")
+        if name not in needed:
+            connection.execute(f"create or replace view {RAW}.{name} as {scan}")
+    if not first:
+        for name, (scan, _) in folded.items():
+            connection.execute(f"create or replace view {FOLDED}.{name} as {scan}")
     connection.commit()
-    for view in in_order(views):
-        if view.name in kept:
-            connection.execute(f"insert into {view.name} {view.query}")
 
 
 def create_view(connection: duckdb.DuckDBPyConnection, view: View) -> None:

@@ -40,9 +40,16 @@ _TIMES_LARGER = 4
 
 
 def connection_to(
-    home: Warehouse, holdings: Holdings, settings: Settings, part: Part, names: Iterable[str]
+    home: Warehouse,
+    holdings: Holdings,
+    settings: Settings,
+    part: Part,
+    names: Iterable[str],
+    is_kept: bool = True,
 ) -> duckdb.DuckDBPyConnection:
-    """A connection to the named live views, over a fold, or none, and snapshots that are not in it."""
+    """A connection to the named live views, over a fold, or none, and snapshots that are not in it; as tables, where they
+    are to be kept.
+    """
     views = folded.over_fold(catalogue(settings))
     wanted = with_sources(views, names)
     views = {name: view for name, view in views.items() if name in wanted}
@@ -53,7 +60,7 @@ def connection_to(
         scans_of_fold = folded_scans(home, part.fold, part.fold.relations, as_now=False)
         told = {name: (scan, told[name][1]) for name, scan in scans_of_fold.items()}
     connection = open_connection(home)
-    create_over(connection, views, scans, folded=told, kept=folded.kept(views))
+    create_over(connection, views, scans, folded=told, kept=folded.kept(views) if is_kept else ())
     return connection
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+import duckdb
+
 from pipeline.views import folded
 from pipeline.views.dependencies import LIVE
 from pipeline.views.fold_rows import connection_to, with_rows
@@ -34,6 +36,8 @@ MOST_SIGHTINGS = 1_000_000
 """Sightings that a step takes at most, but for the first of its days."""
 
 _DAY = timedelta(days=1)
+_LATER = 2 * _DAY
+"""Looks of windows that begin so much later tell of no moment of a day."""
 
 _NOT_IN_ORDER = """
 select distinct folded.id
@@ -88,7 +92,10 @@ class _Step:
         return before.rules == folded.rules_of(self.settings) and before.ids == ids_digest(contents, before.through)
 
     def _made(self, holdings: Holdings, contents: Contents, before: Fold | None) -> date | None:
-        through = self._through(holdings, before)
+        part = Part(before, self._settled + _LATER)
+        with connection_to(self.home, holdings, self.settings, part, folded.MOMENTS_READ, is_kept=False) as connection:
+            through = self._through(connection, before)
+            late = _late(connection, through) if through else frozenset()
         suffixes = suffixes_of(contents, through) if through else None
         if through is None or suffixes is None:
             return before.through if before else None
@@ -96,7 +103,7 @@ class _Step:
             folded.version(),
             folded.rules_of(self.settings),
             through,
-            self._late(holdings, before, through),
+            late,
             covered_by(holdings, through),
             ids_digest(contents, through),
             suffixes,
@@ -106,17 +113,19 @@ class _Step:
             made = with_rows(self.home, holdings, self.settings, before, made)
         if made != before:
             self.lock.require()
-            write_manifest(self.home, holdings, before, made, self.at)
+            write_manifest(self.home, holdings, made, self.at)
         return made.through
 
-    def _through(self, holdings: Holdings, before: Fold | None) -> date | None:
+    @property
+    def _settled(self) -> date:
+        return (self.at - SETTLED).date()
+
+    def _through(self, connection: duckdb.DuckDBPyConnection, before: Fold | None) -> date | None:
         """The last day of the step; None where nothing is settled."""
-        settled = (self.at - SETTLED).date()
-        with connection_to(self.home, holdings, self.settings, Part(before), [f"{LIVE}.extracts"]) as connection:
-            days = connection.sql(
-                f"select snapshot_date, sum(builders) from {LIVE}.extracts\n"
-                f"where snapshot_date <= {quoted(str(settled))}\ngroup by all order by all"
-            ).fetchall()
+        days = connection.sql(
+            f"select snapshot_date, sum(builders) from {LIVE}.extracts\n"
+            f"where snapshot_date <= {quoted(str(self._settled))}\ngroup by all order by all"
+        ).fetchall()
         through, sightings = before.through if before else None, 0
         for number, (day, builders) in enumerate(days):
             sightings += builders or 0
@@ -125,21 +134,20 @@ class _Step:
             through = max(day, through) if through else day
         return through
 
-    def _late(self, holdings: Holdings, before: Fold | None, through: date) -> frozenset[str]:
-        """The snapshots of those days that are not folded: a look in them tells of a later moment than one that is not
-        folded, and history goes by moments.
-        """
-        # No look of a window that begins later tells of a moment of these days.
-        part = Part(before, through + 2 * _DAY)
-        with connection_to(self.home, holdings, self.settings, part, folded.MOMENTS_READ) as connection:
-            if connection.sql(folded.not_in_order()).fetchall():
-                raise _NotInOrderError
-            connection.execute(
-                f"create temp table moments as select {ID} as id, account_id, region, first_at, last_at, "
-                f"substr(snapshot_id, 1, 8) > '{through:%Y%m%d}' as is_late from ({folded.moments()})"
-            )
-            late: set[str] = set()
-            while found := {i for (i,) in connection.sql(_NOT_IN_ORDER).fetchall()}:
-                late |= found
-                connection.execute("update moments set is_late = true where list_contains($1, id)", [sorted(found)])
-        return frozenset(late)
+
+def _late(connection: duckdb.DuckDBPyConnection, through: date) -> frozenset[str]:
+    """The snapshots through a day that are not folded: a look in them tells of a later moment than one that is not folded,
+    and history goes by moments. Raises _NotInOrderError.
+    """
+    if connection.sql(folded.not_in_order()).fetchall():
+        raise _NotInOrderError
+    connection.execute(
+        f"create temp table moments as select {ID} as id, account_id, region, first_at, last_at, "
+        f"substr(snapshot_id, 1, 8) > '{through:%Y%m%d}' as is_late from ({folded.moments()}) "
+        f"where snapshot_id < '{through + _LATER + _DAY:%Y%m%d}'"
+    )
+    late: set[str] = set()
+    while found := {i for (i,) in connection.sql(_NOT_IN_ORDER).fetchall()}:
+        late |= found
+        connection.execute("update moments set is_late = true where list_contains($1, id)", [sorted(found)])
+    return frozenset(late)

@@ -75,7 +75,7 @@ class Fold:
             "late": sorted(self.late),
             "covers": sorted(self.covers),
         }
-        return json.dumps(told, indent=1)
+        return json.dumps(told, separators=(",", ":"))
 
     @classmethod
     def of(cls, text: str) -> Fold:
@@ -131,10 +131,8 @@ def new_path(relation: str) -> str:
     return f"{FOLD}/{relation}/{secrets.token_hex(8)}.parquet"
 
 
-def write_manifest(home: Warehouse, holdings: Holdings, before: Fold | None, made: Fold, now: datetime) -> None:
-    """Puts a fold in the place of the one before. What neither names goes at once, for it is a dead step's, and what
-    only the one before names after the grace for its readers.
-    """
+def write_manifest(home: Warehouse, holdings: Holdings, made: Fold, now: datetime) -> None:
+    """Puts a fold in the place of those before, whose files go after the grace for their readers."""
     path = f"{FOLD}/{now:%Y%m%dT%H%M%S%f}.json"
     file = home.storage.create(path)
     try:
