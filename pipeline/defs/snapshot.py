@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from pipeline import shown, targets
+from pipeline import shown, targets, views
 from pipeline.contract import TABLES
 from pipeline.defs.catalog import key_of, table_source
 from pipeline.defs.failures import (
@@ -234,6 +234,7 @@ def _publish(environment: Environment) -> dg.OpDefinition:
             yield dg.Output(None, table.name, metadata=metadata_of(home, published, table, looked))
         try:
             upkeep.tend(home, clock.now())
+            views.fold(home, views.Settings.read(environment), clock.now())
             prune_runs(context.instance, environment.keep_runs_days, datetime.now(UTC))
         except Exception as error:
             observe_remarks(context, [f"Upkeep could not be done, and the next run does it: {error}"])

@@ -32,6 +32,14 @@ from pipeline.warehouse.storage import FileGoneError
 
 Answer = TypeVar("Answer")
 
+_OF_QUESTIONS = (
+    duckdb.InterruptException,
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+)
+
 
 def connect(
     warehouse: Warehouse,
@@ -61,7 +69,7 @@ def connect(
     def bound() -> Sources:
         holdings, told, tables = listed()
         if require_files and holdings.missing(tables):
-            # A later run of a window removes the earlier commit, then its files: where some seem to be gone, it is listed
+            # A later run of a window removes the earlier commit, then its files: where some seem to be gone, we list
             # again.
             holdings, told, tables = listed()
             holdings.require_files(tables)
@@ -70,11 +78,20 @@ def connect(
 
     told = answer(warehouse, bound)
     connection = open_connection(warehouse)
-    create_over(connection, told.views, told.scans, names is None, told.folded, folded.kept(told.views))
-    if told.folded and connection.sql(folded.not_in_order()).fetchall():
-        connection.close()
-        return connect(warehouse, settings, names, require_files, since, with_fold=False)
-    return connection
+    try:
+        create_over(connection, told.views, told.scans, names is None, told.folded, folded.kept(told.views))
+        if not (told.folded and connection.sql(folded.not_in_order()).fetchall()):
+            return connection
+    except duckdb.Error as error:
+        if not (told.folded and _is_of_files(error)):
+            raise
+    connection.close()
+    return connect(warehouse, settings, names, require_files, since, with_fold=False)
+
+
+def _is_of_files(error: duckdb.Error) -> bool:
+    """Whether a file may be the reason, and not the question: one of the fold can be damaged, and nothing is lost."""
+    return not isinstance(error, _OF_QUESTIONS)
 
 
 class Answers:
@@ -93,9 +110,10 @@ class Answers:
     ) -> None:
         """Raises what `connect` does."""
         self._warehouse = warehouse
-        self._connect: Callable[[], duckdb.DuckDBPyConnection] = partial(
+        self._connect: Callable[..., duckdb.DuckDBPyConnection] = partial(
             connect, warehouse, settings, names, require_files, since
         )
+        self._with_fold = True
         self._connection: duckdb.DuckDBPyConnection | None = self._connect()
 
     def __enter__(self) -> Answers:
@@ -112,13 +130,19 @@ class Answers:
 
         def once() -> Answer:
             if self._connection is None:
-                self._connection = self._connect()
+                self._connection = self._connect(self._with_fold)
             try:
                 return question(self._connection)
             except (duckdb.Error, FileGoneError):
                 self._close()
                 raise
 
+        try:
+            return answer(self._warehouse, once)
+        except duckdb.Error as error:
+            if not (self._with_fold and _is_of_files(error)):
+                raise
+        self._with_fold = False
         return answer(self._warehouse, once)
 
     def _close(self) -> None:
@@ -146,10 +170,10 @@ def query(
             raise QueryError("The question is no text in UTF-8.")
     named = _named_in(sql)
 
-    def ask() -> pa.Table:
+    def ask(with_fold: bool = True) -> pa.Table:
         with (
             _spill() as spill,
-            connect(warehouse, settings, named) as connection,
+            connect(warehouse, settings, named, with_fold=with_fold) as connection,
             _interrupted_after(connection, timeout),
         ):
             if not is_unsafe:
@@ -159,7 +183,12 @@ def query(
             return pa.table({}) if told is None else told.to_arrow_table()
 
     try:
-        return answer(warehouse, ask)
+        try:
+            return answer(warehouse, ask)
+        except duckdb.Error as error:
+            if not _is_of_files(error):
+                raise
+            return answer(warehouse, partial(ask, False))
     except duckdb.InterruptException:
         raise  # The program was told to stop.
     except (duckdb.Error, pa.ArrowException) as error:

@@ -105,10 +105,12 @@ def create_over(
     connection.begin()
     for schema in (RAW, FOLDED, LIVE, SINCE) if folded else (RAW,):
         connection.execute(f"create schema {schema}")
-    for name, scan in scans.items():
-        connection.execute(f"create view {RAW}.{name} as {scan if name in needed else empty_scan(name)}")
-    for name, (scan, nothing) in folded.items():
-        connection.execute(f"create view {FOLDED}.{name} as {scan if first else nothing}")
+    at_first = {f"{RAW}.{name}": scan if name in needed else empty_scan(name) for name, scan in scans.items()}
+    at_first |= {f"{FOLDED}.{name}": scan if first else nothing for name, (scan, nothing) in folded.items()}
+    at_last = {f"{RAW}.{name}": scan for name, scan in scans.items()}
+    at_last |= {f"{FOLDED}.{name}": scan for name, (scan, _) in folded.items()}
+    for name, scan in at_first.items():
+        connection.execute(f"create view {name} as {scan}")
     for view in in_order(views):
         if view.name in kept:
             connection.execute(f"create table {view.name} as {view.query}")
@@ -116,12 +118,9 @@ def create_over(
         create_view(connection, view)
         if with_comments and not view.parameters:
             _comment(connection, view)
-    for name, scan in scans.items():
-        if name not in needed:
-            connection.execute(f"create or replace view {RAW}.{name} as {scan}")
-    if not first:
-        for name, (scan, _) in folded.items():
-            connection.execute(f"create or replace view {FOLDED}.{name} as {scan}")
+    for name, scan in at_last.items():
+        if scan != at_first[name]:
+            connection.execute(f"create or replace view {name} as {scan}")
     connection.commit()
 
 

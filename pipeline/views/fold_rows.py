@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.contract import TABLES
@@ -47,8 +50,8 @@ def connection_to(
     names: Iterable[str],
     is_kept: bool = True,
 ) -> duckdb.DuckDBPyConnection:
-    """A connection to the named live views, over a fold, or none, and snapshots that are not in it; as tables, where they
-    are to be kept.
+    """A connection to the named live views, over a fold, or none, and snapshots that are not in it; to tables of them,
+    where they are to be kept.
     """
     views = folded.over_fold(catalogue(settings))
     wanted = with_sources(views, names)
@@ -108,16 +111,41 @@ def _written(
     path = new_path(name)
     file = home.storage.create(path)
     try:
-        reader = connection.sql(f"{rows}\norder by {', '.join(order)}").to_arrow_reader(_ROW_GROUP)
-        with pq.ParquetWriter(file.sink, reader.schema, compression="zstd") as writer:
-            for batch in reader:
+        rows_in_order = connection.sql(f"{rows}\norder by {', '.join(order)}").to_arrow_reader(_ROW_GROUP)
+        sink = _Summed(file.sink)
+        with pq.ParquetWriter(pa.PythonFile(sink, "w"), rows_in_order.schema, compression="zstd") as writer:
+            for batch in rows_in_order:
                 writer.write_batch(batch)
-        size = file.sink.tell() if not file.sink.closed else 0
         file.commit()
     except BaseException:
         file.discard()
         raise
-    return Relation(columns, (*kept, FoldFile(path, count, size, made.through.year)))
+    return Relation(columns, (*kept, FoldFile(path, count, sink.size, sink.crc, made.through.year)))
+
+
+class _Summed:
+    """A sink that counts the bytes that go through it, and sums them up."""
+
+    closed = False
+
+    def __init__(self, sink: Any) -> None:
+        self._sink = sink
+        self.size, self.crc = 0, 0
+
+    def write(self, data: Any) -> int:
+        self._sink.write(data)
+        self.crc = zlib.crc32(data, self.crc)
+        self.size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 @cache

@@ -23,6 +23,7 @@ from pipeline.warehouse.folds import (
     Part,
     covered_by,
     ids_digest,
+    is_whole,
     newest_fold,
     suffixes_of,
     write_manifest,
@@ -88,8 +89,12 @@ class _Step:
             return self._made(holdings, contents, None)
 
     def _goes_on(self, before: Fold, contents: Contents) -> bool:
-        """Whether what is folded is still so: of the same snapshots, and by the same rules."""
-        return before.rules == folded.rules_of(self.settings) and before.ids == ids_digest(contents, before.through)
+        """Whether what is folded is still so: of the same snapshots, by the same rules, and as it was written."""
+        return (
+            before.rules == folded.rules_of(self.settings)
+            and before.ids == ids_digest(contents, before.through)
+            and is_whole(self.home, before, before.relations)
+        )
 
     def _made(self, holdings: Holdings, contents: Contents, before: Fold | None) -> date | None:
         part = Part(before, self._settled + _LATER)
@@ -113,7 +118,7 @@ class _Step:
             made = with_rows(self.home, holdings, self.settings, before, made)
         if made != before:
             self.lock.require()
-            write_manifest(self.home, holdings, made, self.at)
+            write_manifest(self.home, holdings, made)
         return made.through
 
     @property
@@ -136,8 +141,8 @@ class _Step:
 
 
 def _late(connection: duckdb.DuckDBPyConnection, through: date) -> frozenset[str]:
-    """The snapshots through a day that are not folded: a look in them tells of a later moment than one that is not folded,
-    and history goes by moments. Raises _NotInOrderError.
+    """The snapshots through a day that are not folded: a look in them tells of a later moment than one that is not
+    folded, and history goes by moments. Raises _NotInOrderError.
     """
     if connection.sql(folded.not_in_order()).fetchall():
         raise _NotInOrderError

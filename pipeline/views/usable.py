@@ -12,7 +12,7 @@ from pipeline.views.dependencies import reads_of, with_sources
 from pipeline.views.settings_views import Settings
 from pipeline.views.view import View
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.folds import Fold, Part, folded_scans, is_of, newest_fold, no_rows
+from pipeline.warehouse.folds import Fold, Part, folded_scans, is_of, is_whole, newest_fold, no_rows
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.scan import UNFOLDED
 
@@ -46,7 +46,8 @@ def sources(
     fold = newest_fold(home, holdings, folded.version())
     if fold is None or not is_of(fold, holdings):
         return from_scratch(plain)
-    return over(home, holdings, fold, settings, wanted if names is None else set(names) & set(plain))
+    told = over(home, holdings, fold, settings, wanted if names is None else set(names) & set(plain))
+    return told if is_whole(home, fold, told.folded) else from_scratch(plain)
 
 
 def over(home: Warehouse, holdings: Holdings, fold: Fold, settings: Settings, names: Iterable[str]) -> Sources:

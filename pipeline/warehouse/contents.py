@@ -68,4 +68,4 @@ def _ids(storage: Storage, name: Name) -> frozenset[str]:
     if not name.span:
         return frozenset((name.newest,))
     with storage.open(path_of(EXTRACTS, name)) as source:
-        return frozenset(pc.unique(pq.read_table(source, columns=["snapshot_id"])["snapshot_id"]).to_pylist())
+        return frozenset(pc.unique(pq.ParquetFile(source).read(["snapshot_id"])["snapshot_id"]).to_pylist())

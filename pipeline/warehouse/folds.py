@@ -1,8 +1,8 @@
 """The folder of the fold: what of the history is settled, as finished rows and open ones, beside the commits.
 
 A fold has no meaning of its own. It is of certain commits and of certain queries; where either is another one, or a
-file is not what it should be, there is no fold, and answers are computed from the commits. What is in it, and how it is made
-and read, is `views`' subject.
+file is not what it should be, there is no fold, and answers are computed from the commits. What is in it, and how it is
+made and read, is `views`' subject.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import json
 import re
 import secrets
 import time
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePosixPath
 
 from pipeline.contract import Table
 from pipeline.warehouse.contents import Contents
 from pipeline.warehouse.holdings import FOLD, Holdings
 from pipeline.warehouse.raw_tables import bound_scan, file_literal
+from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.scan import quoted
 from pipeline.warehouse.snapshot_ids import Name, days_of, unjoined_id
 from pipeline.warehouse.storage import FileGoneError
@@ -34,11 +36,12 @@ ID = "regexp_extract(snapshot_id, '^[^-]+-[^-]+-[0-9a-f]{4}')"
 
 @dataclass(frozen=True)
 class FoldFile:
-    """A file of finished or open rows; `year` is that of the days that it was folded of."""
+    """A file of finished or open rows: its bytes and their CRC-32; `year` is that of the days that it was folded of."""
 
     path: str
     rows: int
     size: int
+    crc: int
     year: int
 
 
@@ -60,7 +63,7 @@ class Fold:
     """Of the rules that say what is billed, what is proven and when people work."""
     through: date
     late: frozenset[str] = frozenset()
-    """Ids, as before they were joined, of snapshots of those days that tell of a moment after one that is not folded."""
+    """Ids, as before they were joined, of snapshots of those days that tell of a moment after one that is not in it."""
     covers: frozenset[str] = frozenset()
     """The names of the files that have a snapshot of those days."""
     ids: str = ""
@@ -131,9 +134,9 @@ def new_path(relation: str) -> str:
     return f"{FOLD}/{relation}/{secrets.token_hex(8)}.parquet"
 
 
-def write_manifest(home: Warehouse, holdings: Holdings, made: Fold, now: datetime) -> None:
+def write_manifest(home: Warehouse, holdings: Holdings, made: Fold) -> None:
     """Puts a fold in the place of those before, whose files go after the grace for their readers."""
-    path = f"{FOLD}/{now:%Y%m%dT%H%M%S%f}.json"
+    path = f"{FOLD}/{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
     file = home.storage.create(path)
     try:
         file.sink.write(made.text().encode())
@@ -142,7 +145,20 @@ def write_manifest(home: Warehouse, holdings: Holdings, made: Fold, now: datetim
         file.discard()
         raise
     time.sleep(home.grace)
-    remove_fold(home, holdings, {path, *made.paths})
+    home.storage.remove(*(old for old in holdings.of_fold if old not in {path, *made.paths}))
+
+
+def is_whole(home: Warehouse, fold: Fold, names: Iterable[str]) -> bool:
+    """Whether the files of some relations hold what was written. Of a bucket's that is taken on trust: S3 looks itself,
+    and to read them all is what the fold is to save.
+    """
+    if isinstance(home.storage, ObjectStorage):
+        return True
+    for file in (file for name in names for file in fold.relations[name].files):
+        with home.storage.open(file.path) as source:
+            if zlib.crc32(source.read()) != file.crc:
+                return False
+    return True
 
 
 def is_of(fold: Fold, holdings: Holdings) -> bool:
@@ -255,9 +271,3 @@ def _listed(texts: Iterable[str]) -> str:
 
 def _days(name: Name) -> tuple[date, date]:
     return days_of(name.span or "day", name.day)
-
-
-def remove_fold(home: Warehouse, holdings: Holdings, kept: Iterable[str] = ()) -> None:
-    """Removes the files of folds but for some: first what names them."""
-    own = [path for path in holdings.paths if path.startswith(f"{FOLD}/") and path not in set(kept)]
-    home.storage.remove(*sorted(own, key=lambda path: (not is_manifest(path), path)))

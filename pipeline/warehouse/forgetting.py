@@ -88,6 +88,7 @@ def forget(
         holdings = home.holdings()
         # The checkpoint must name what was written before what it supersedes is removed.
         write_checkpoint(home, holdings, over, settled, now)
+        home.storage.remove(*holdings.of_fold)  # It tells of what is forgotten; the next run folds what is left.
         time.sleep(home.grace)
         lock.require()
         remove(home, holdings, over)

@@ -94,6 +94,12 @@ class Holdings:
         own = (path for path in self.paths if path.startswith(f"{CHECKPOINTS}/"))
         return [path for path in own if _CHECKPOINT.fullmatch(PurePosixPath(path).stem)]
 
+    @cached_property
+    def of_fold(self) -> list[str]:
+        """The paths of the files of folded history, those first that name the others."""
+        own = (path for path in self.paths if path.startswith(f"{FOLD}/"))
+        return sorted(own, key=lambda path: (not path.endswith(".json"), path))
+
     def missing(self, tables: Iterable[Table]) -> list[str]:
         """The paths of files that commits name and that are not there.
 

@@ -130,7 +130,7 @@ def _require_not_joined(storage: Storage, holdings: Holdings, window: Window) ->
         first, last = days_of(name.span, name.day) if name.span else (date.max, date.min)
         if first <= day <= last:
             with storage.open(path_of(EXTRACTS, name)) as source:
-                ids = pc.unique(pq.read_table(source, columns=["snapshot_id"])["snapshot_id"]).to_pylist()
+                ids = pc.unique(pq.ParquetFile(source).read(["snapshot_id"])["snapshot_id"]).to_pylist()
             if any(window_of(snapshot_id) == window.id for snapshot_id in ids):
                 raise ClosedWindowError(
                     f"Window {window.key} is over, and its snapshot was joined with others of its time: "
@@ -142,7 +142,7 @@ def _rows_of(storage: Storage, snapshot_id: str | None) -> list[Row]:
     if snapshot_id is None:
         return []
     with storage.open(path_of(EXTRACTS, snapshot_id)) as source:
-        rows: list[Row] = pq.read_table(source).to_pylist()
+        rows: list[Row] = pq.ParquetFile(source).read().to_pylist()
     return rows
 
 

@@ -83,7 +83,7 @@ class Warehouse:
         path = path_of(EXTRACTS, holdings.commits[-1])
         with self.storage.open(path) as source, as_warehouse_error("read", self.location):
             try:
-                version = pc.max(pq.read_table(source, columns=["contract_version"])["contract_version"]).as_py()
+                version = pc.max(pq.ParquetFile(source).read(["contract_version"])["contract_version"]).as_py()
             except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
                 raise WarehouseError(
                     f"The warehouse {self.location} is damaged: the commit {path} cannot be read ({error})."
@@ -101,7 +101,7 @@ class Warehouse:
         for name in names:
             if name.span:
                 with self.storage.open(path_of(EXTRACTS, name)) as source:
-                    ids += pc.unique(pq.read_table(source, columns=["snapshot_id"])["snapshot_id"]).to_pylist()
+                    ids += pc.unique(pq.ParquetFile(source).read(["snapshot_id"])["snapshot_id"]).to_pylist()
         return newest_of_each_window(ids)
 
     def newest(self) -> str | None:
@@ -149,7 +149,7 @@ class Warehouse:
     def read(self, table: Table, snapshot_id: str) -> pa.Table:
         """A table of one snapshot."""
         with self.storage.open(path_of(table, snapshot_id)) as source:
-            return pq.read_table(source)
+            return pq.ParquetFile(source).read()
 
     def head(self, table: Table, snapshot_id: str, rows: int) -> pa.Table:
         """The first rows of a table of one snapshot, without reading the rest."""
@@ -164,7 +164,7 @@ class Warehouse:
             holdings = Holdings(self.location, self.storage.sizes_of(FOLDERS))
             for table in (EXTRACTS, *DATA_TABLES):
                 self.storage.remove(*holdings.files(table, holdings.names(table)))
-            self.storage.remove(*holdings.checkpoints)
+            self.storage.remove(*holdings.checkpoints, *holdings.of_fold)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[tuple[str, pa.ipc.RecordBatchStreamWriter]]:

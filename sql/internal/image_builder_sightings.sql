@@ -56,7 +56,10 @@ with in_place as (
 displaced as (
     select
         image_builders.snapshot_id,
+        image_builders.account_id,
+        image_builders.region,
         image_builders.arn,
+        image_builders.name,
         max(completes.complete_no) as complete_no,
         max(completes.observed_at) as previous_complete_at,
         case
@@ -78,7 +81,10 @@ displaced as (
     where looks.next_complete_at < looks.window_end
     group by
         image_builders.snapshot_id,
-        image_builders.arn
+        image_builders.account_id,
+        image_builders.region,
+        image_builders.arn,
+        image_builders.name
 )
 
 select *
@@ -95,7 +101,12 @@ select
     true as is_refreshed
 from displaced
 join raw.image_builders
-    on displaced.snapshot_id = image_builders.snapshot_id and displaced.arn = image_builders.arn
+    on
+        displaced.snapshot_id = image_builders.snapshot_id
+        and displaced.account_id = image_builders.account_id
+        and displaced.region = image_builders.region
+        and displaced.arn = image_builders.arn
+        and displaced.name = image_builders.name
 join look_numbers as looks
     on
         image_builders.snapshot_id = looks.snapshot_id

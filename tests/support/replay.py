@@ -35,8 +35,10 @@ class Look:
     is_by_hand: bool = False
 
 
-def replay(home: Warehouse, at: datetime, looks: Mapping[str, Look], cadence: str = "daily") -> None:
-    """Publishes the looks at the regions, all of a moment, to its window."""
+def replay(
+    home: Warehouse, at: datetime, looks: Mapping[str, Look], cadence: str = "daily", window: Window | None = None
+) -> None:
+    """Publishes the looks at the regions, all of a moment, to its window, or to another one."""
     rows = []
     with home.stage(f"replay-{next(_numbers)}") as (stream, sink):
         for region, look in looks.items():
@@ -52,7 +54,7 @@ def replay(home: Warehouse, at: datetime, looks: Mapping[str, Look], cadence: st
                     ]
                     tags = pa.array(told, contract.TAG_LIST)
                 sink.write_batch(looked([(target, page, at, tags)]))
-    home.publish(Window.at(cadence, at), [Extracted(rows, stream)], lambda: at)
+    home.publish(window or Window.at(cadence, at), [Extracted(rows, stream)], lambda: at)
 
 
 def _row(target: Target, at: datetime, look: Look) -> dict[str, Any]:
