@@ -6,16 +6,20 @@ the views read.
 
 from __future__ import annotations
 
+import json
+import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import contract
 from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, Table
+from pipeline.warehouse import Warehouse
 from pipeline.windows import Window
 
 ACCOUNT = "123456789012"
@@ -135,3 +139,40 @@ def write(location: Path, cadence: str, builders: int, windows: int) -> None:
             folder = location / name / f"{HIVE_KEY}={window.start:%Y-%m-%d}"
             folder.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, folder / f"{snapshot_id}.parquet", compression="zstd")
+
+
+def repeat(home: Warehouse, years: int) -> None:
+    """Makes the fold of a year one of so many: its finished rows again, as many years earlier."""
+    holdings = home.holdings()
+    (manifest,) = (path for path in holdings.of_fold if path.endswith(".json"))
+    told = json.loads(Path(home.location, manifest).read_text())
+    for name, relation in told["relations"].items():
+        if name.startswith("open_"):
+            continue
+        earlier = []
+        for back in range(years - 1, 0, -1):
+            for file in relation["files"]:
+                path = file["path"].replace(".parquet", f"-{back}.parquet")
+                moved = ", ".join(
+                    f"{column} - interval {365 * back} day as {column}"
+                    for column, kind in relation["columns"].items()
+                    if kind.startswith("TIMESTAMP")
+                )
+                days = "".join(
+                    f", ({column} - {365 * back})::DATE as {column}"
+                    for column, kind in relation["columns"].items()
+                    if kind == "DATE"
+                )
+                replaced = f"{moved}{days}".removeprefix(", ")
+                source, target = (Path(home.location, each) for each in (file["path"], path))
+                with duckdb.connect() as connection:
+                    connection.execute(
+                        f"copy (select * replace ({replaced}) from '{source}') to '{target}' "
+                        "(format parquet, compression zstd, row_group_size 32768)"
+                    )
+                content = target.read_bytes()
+                earlier.append(
+                    file | {"path": path, "size": len(content), "crc": zlib.crc32(content), "year": file["year"] - back}
+                )
+        relation["files"] = earlier + relation["files"]
+    Path(home.location, manifest).write_text(json.dumps(told))
