@@ -23,7 +23,7 @@ def test_the_package_itself_holds_the_ground_floor_and_folders() -> None:
 
 
 def test_every_folder_of_sql_is_known() -> None:
-    others = {"questions", "tests", "report", "pictures", "checks", "alerts", "cli", "upkeep"}
+    others = {"questions", "tests", "report", "pictures", "checks", "alerts", "cli", "upkeep", "fold"}
     assert {path.name for path in (ROOT.parent / "sql").iterdir() if path.is_dir()} == {*GROUPS, *others}
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pipeline.contract import TABLES, Table
 from pipeline.errors import QueryError, QueryTimeoutError
-from pipeline.views import folded
+from pipeline.views import fold_order, folded
 from pipeline.views.catalogue import catalogue
 from pipeline.views.database import create_over
 from pipeline.views.dependencies import RAW
@@ -80,7 +80,7 @@ def connect(
     connection = open_connection(warehouse)
     try:
         create_over(connection, told.views, told.scans, names is None, told.folded, folded.kept(told.views))
-        if not (told.folded and connection.sql(folded.not_in_order()).fetchall()):
+        if not (told.folded and connection.sql(fold_order.not_in_order()).fetchall()):
             return connection
     except duckdb.Error as error:
         if not (told.folded and _is_of_files(error)):

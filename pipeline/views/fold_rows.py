@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.contract import TABLES
-from pipeline.views import folded
+from pipeline.views import fold_order, folded
 from pipeline.views.catalogue import catalogue
 from pipeline.views.database import create_over
 from pipeline.views.dependencies import LIVE, SINCE, reads, reads_of, with_sources
@@ -24,7 +24,6 @@ from pipeline.warehouse.folds import (
     ID,
     Fold,
     FoldFile,
-    Part,
     Relation,
     folded_scans,
     new_path,
@@ -33,6 +32,7 @@ from pipeline.warehouse.folds import (
 )
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.scan import UNFOLDED, empty_scan, open_connection
+from pipeline.warehouse.unfolded import Part
 
 _MADE = "made"
 """The schema of what a step makes."""
@@ -75,9 +75,9 @@ def with_rows(home: Warehouse, holdings: Holdings, settings: Settings, before: F
     names = {name for query in queries.values() for name in reads(query).views if name.startswith((LIVE, SINCE))}
     orders = {open_name(name): order for name, order in OPEN.items()} | CLOSED
     relations: dict[str, Relation] = {}
-    with connection_to(home, holdings, settings, part, names | set(folded.MOMENTS_READ)) as connection:
+    with connection_to(home, holdings, settings, part, names | set(fold_order.MOMENTS_READ)) as connection:
         connection.execute(f"create schema {_MADE}")
-        connection.execute(f"create view {_MADE}.moments as {folded.moments()}")
+        connection.execute(f"create view {_MADE}.moments as {fold_order.moments()}")
         for name, query in queries.items():
             connection.execute(f"create table {_MADE}.{name} as {query}")
             earlier = before.relations[name].files if before and name in CLOSED else ()

@@ -7,17 +7,13 @@ row of that to the open row that it goes on from (sql/fold/live). The view itsel
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
-from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, IMAGE_BUILDERS, TABLES
-from pipeline.views.catalogue import catalogue
+from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, IMAGE_BUILDERS
 from pipeline.views.dependencies import FOLDED, LIVE, SINCE
-from pipeline.views.settings_views import Settings
 from pipeline.views.sql_files import comment_and_query, sql_files
 from pipeline.views.view import View
 from pipeline.warehouse.scan import UNFOLDED, committed_extracts, committed_rows
@@ -33,7 +29,7 @@ TIMED = (
 )
 """What depends on the rules that say what is billed, what looks prove and when people work."""
 
-_COMPUTED = (
+COMPUTED = (
     EXTRACTS.name,
     IMAGE_BUILDERS.name,
     "looks",
@@ -52,7 +48,7 @@ _COMPUTED = (
 )
 """The views whose queries are put to what is not folded."""
 
-FOLDABLE = frozenset(_COMPUTED) - {EXTRACTS.name, IMAGE_BUILDERS.name, "looks"} | {
+FOLDABLE = frozenset(COMPUTED) - {EXTRACTS.name, IMAGE_BUILDERS.name, "looks"} | {
     "image_builder_owner_history",
     "findings",
     "platforms",
@@ -77,7 +73,7 @@ CLOSED = {
 those that questions filter by.
 """
 
-_UNITED = tuple(name for name in CLOSED if name in _COMPUTED and name != "image_builder_tags_told")
+_UNITED = tuple(name for name in CLOSED if name in COMPUTED and name != "image_builder_tags_told")
 """The views that are what is finished and what is live."""
 
 OPEN = {
@@ -115,7 +111,7 @@ def query_of(folder: str, name: str) -> str:
 
 def over_fold(views: Mapping[str, View], has_times: bool = True) -> dict[str, View]:
     """The views as they are over a fold. Without `has_times`, those that go by hours are left as they are."""
-    computed = [name for name in _COMPUTED if has_times or name not in TIMED]
+    computed = [name for name in COMPUTED if has_times or name not in TIMED]
     names = {name: f"{LIVE}.{name}" for name in computed}
     found = dict(views)
     for name in computed:
@@ -195,72 +191,6 @@ def kept(views: Iterable[str]) -> set[str]:
     it at once than to compute one after another.
     """
     return {name for name in views if name.startswith(f"{LIVE}.") and name not in _NOT_KEPT}
-
-
-MOMENTS_READ = (f"{LIVE}.looks", f"{LIVE}.{IMAGE_BUILDERS.name}")
-"""The views that `moments` reads."""
-
-
-def moments() -> str:
-    """A query of the moments that looks which are not folded tell, and their rows: the first and the last of each
-    snapshot and target.
-    """
-    return f"""select
-    snapshot_id,
-    account_id,
-    region,
-    min(told_at) as first_at,
-    max(told_at) as last_at
-from (
-    select
-        snapshot_id,
-        account_id,
-        region,
-        observed_at as told_at
-    from {LIVE}.looks
-    union all
-    select
-        snapshot_id,
-        account_id,
-        region,
-        unnest([observed_at, coalesce(tags_observed_at, observed_at)]) as told_at
-    from {LIVE}.{IMAGE_BUILDERS.name}
-) as told
-group by
-    snapshot_id,
-    account_id,
-    region"""
-
-
-def not_in_order() -> str:
-    """A query that has a row where a look that is not folded tells of a moment up to the last that is."""
-    return f"""select 1
-from ({moments()}) as now
-join {FOLDED}.open_targets as before
-    on now.account_id = before.account_id and now.region = before.region
-where now.first_at <= before.last_at
-limit 1"""
-
-
-@cache
-def version() -> str:
-    """A digest of all that decides what is in a fold: the contract, and the queries."""
-    views = over_fold(catalogue())
-    texts = [view.query for name, view in sorted(views.items()) if view.group != "tables" and name in _texts(views)]
-    texts += [query_of("closed", name) for name in CLOSED] + [query_of("open", name) for name in OPEN] + [moments()]
-    columns = [(t.name, c.name, str(c.type)) for t in TABLES for c in t.columns]
-    return hashlib.sha256(json.dumps([texts, columns]).encode()).hexdigest()[:16]
-
-
-def _texts(views: Mapping[str, View]) -> set[str]:
-    return {*_COMPUTED, *(name for name in views if name.startswith((f"{LIVE}.", f"{SINCE}.")))}
-
-
-def rules_of(settings: Settings) -> str:
-    """A digest of the rules that `TIMED` depends on."""
-    rules = settings.rules
-    told = [sorted(rules.billed_states), rules.proof_hours, [list(hours) for hours in rules.working_hours]]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def _computed_query(view: View, names: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
-from pipeline.views import folded
+from pipeline.views import fold_order, fold_version
 from pipeline.views.dependencies import LIVE
 from pipeline.views.fold_rows import connection_to, with_rows
 from pipeline.views.settings_views import Settings
@@ -20,7 +20,6 @@ from pipeline.warehouse.contents import Contents
 from pipeline.warehouse.folds import (
     ID,
     Fold,
-    Part,
     covered_by,
     ids_digest,
     is_whole,
@@ -31,6 +30,7 @@ from pipeline.warehouse.folds import (
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.scan import answer, quoted
 from pipeline.warehouse.storage import Held, as_warehouse_error
+from pipeline.warehouse.unfolded import Part
 from pipeline.warehouse.upkeep import SETTLED
 
 MOST_SIGHTINGS = 1_000_000
@@ -80,7 +80,7 @@ class _Step:
     def take(self) -> date | None:
         holdings = self.home.holdings()
         contents = Contents.of(self.home.storage, holdings)
-        before = newest_fold(self.home, holdings, folded.version())
+        before = newest_fold(self.home, holdings, fold_version.version())
         if before is not None and not self._goes_on(before, contents):
             before = None
         try:
@@ -91,22 +91,24 @@ class _Step:
     def _goes_on(self, before: Fold, contents: Contents) -> bool:
         """Whether what is folded is still so: of the same snapshots, by the same rules, and as it was written."""
         return (
-            before.rules == folded.rules_of(self.settings)
+            before.rules == fold_version.rules_of(self.settings)
             and before.ids == ids_digest(contents, before.through)
             and is_whole(self.home, before, before.relations)
         )
 
     def _made(self, holdings: Holdings, contents: Contents, before: Fold | None) -> date | None:
         part = Part(before, self._settled + _LATER)
-        with connection_to(self.home, holdings, self.settings, part, folded.MOMENTS_READ, is_kept=False) as connection:
+        with connection_to(
+            self.home, holdings, self.settings, part, fold_order.MOMENTS_READ, is_kept=False
+        ) as connection:
             through = self._through(connection, before)
             late = _late(connection, through) if through else frozenset()
         suffixes = suffixes_of(contents, through) if through else None
         if through is None or suffixes is None:
             return before.through if before else None
         made = Fold(
-            folded.version(),
-            folded.rules_of(self.settings),
+            fold_version.version(),
+            fold_version.rules_of(self.settings),
             through,
             late,
             covered_by(holdings, through),
@@ -144,11 +146,11 @@ def _late(connection: duckdb.DuckDBPyConnection, through: date) -> frozenset[str
     """The snapshots through a day that are not folded: a look in them tells of a later moment than one that is not
     folded, and history goes by moments. Raises _NotInOrderError.
     """
-    if connection.sql(folded.not_in_order()).fetchall():
+    if connection.sql(fold_order.not_in_order()).fetchall():
         raise _NotInOrderError
     connection.execute(
         f"create temp table moments as select {ID} as id, account_id, region, first_at, last_at, "
-        f"substr(snapshot_id, 1, 8) > '{through:%Y%m%d}' as is_late from ({folded.moments()}) "
+        f"substr(snapshot_id, 1, 8) > '{through:%Y%m%d}' as is_late from ({fold_order.moments()}) "
         f"where snapshot_id < '{through + _LATER + _DAY:%Y%m%d}'"
     )
     late: set[str] = set()

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.contract import TABLES
-from pipeline.views import folded
+from pipeline.views import fold_order, fold_version, folded
 from pipeline.views.catalogue import catalogue
 from pipeline.views.dependencies import reads_of, with_sources
 from pipeline.views.settings_views import Settings
 from pipeline.views.view import View
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.folds import Fold, Part, folded_scans, is_of, is_whole, newest_fold, no_rows
+from pipeline.warehouse.folds import Fold, folded_scans, is_of, is_whole, newest_fold, no_rows
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.scan import UNFOLDED
+from pipeline.warehouse.unfolded import Part
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def sources(
     plain = {name: view for name, view in plain.items() if name in wanted}
     if not with_fold or not wanted & folded.FOLDABLE:
         return from_scratch(plain)
-    fold = newest_fold(home, holdings, folded.version())
+    fold = newest_fold(home, holdings, fold_version.version())
     if fold is None or not is_of(fold, holdings):
         return from_scratch(plain)
     told = over(home, holdings, fold, settings, wanted if names is None else set(names) & set(plain))
@@ -51,10 +52,10 @@ def sources(
 
 
 def over(home: Warehouse, holdings: Holdings, fold: Fold, settings: Settings, names: Iterable[str]) -> Sources:
-    """The named views, with all that they read, over a fold; and what `folded.not_in_order` reads."""
-    has_times = fold.rules == folded.rules_of(settings)
+    """The named views, with all that they read, over a fold; and what `fold_order.not_in_order` reads."""
+    has_times = fold.rules == fold_version.rules_of(settings)
     views = folded.over_fold(catalogue(settings), has_times)
-    wanted = with_sources(views, {*names, *folded.MOMENTS_READ})
+    wanted = with_sources(views, {*names, *fold_order.MOMENTS_READ})
     views = {name: view for name, view in views.items() if name in wanted}
     raw_tables = {table for view in views.values() for table in reads_of(view).raw_tables}
     relations = {name for view in views.values() for name in reads_of(view).folded} | {"open_targets"}

@@ -18,10 +18,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePosixPath
 
-from pipeline.contract import Table
 from pipeline.warehouse.contents import Contents
 from pipeline.warehouse.holdings import FOLD, Holdings
-from pipeline.warehouse.raw_tables import bound_scan, file_literal
+from pipeline.warehouse.raw_tables import file_literal
 from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.scan import quoted
 from pipeline.warehouse.snapshot_ids import Name, days_of, unjoined_id
@@ -168,7 +167,7 @@ def is_of(fold: Fold, holdings: Holdings) -> bool:
 
 def covered_by(holdings: Holdings, through: date) -> frozenset[str]:
     """The names of the files that can have a snapshot of the days through one."""
-    return frozenset(str(name) for name in holdings.commits if _days(name)[0] <= through)
+    return frozenset(str(name) for name in holdings.commits if days_of_file(name)[0] <= through)
 
 
 def ids_digest(contents: Contents, through: date) -> str:
@@ -234,40 +233,6 @@ def no_rows(columns: Mapping[str, str]) -> str:
     return f"select {', '.join(f'null::{kind} as {name}' for name, kind in columns.items())} where false"
 
 
-@dataclass(frozen=True)
-class Part:
-    """The snapshots that are not folded, all or those through a day but for some that are late."""
-
-    fold: Fold | None
-    through: date | None = None
-    late: frozenset[str] = frozenset()
-
-    def scan(self, table: Table, home: Warehouse, holdings: Holdings) -> str:
-        """A query of the rows of a table that lie in it."""
-        since = self.fold.through + timedelta(days=1) if self.fold else date.min
-        before = self.fold.late if self.fold else frozenset()
-        late_days = {datetime.strptime(i[:8], "%Y%m%d").date() for i in before}
-        names = [
-            name
-            for name in holdings.commits
-            if (_days(name)[1] >= since or any(_days(name)[0] <= day <= _days(name)[1] for day in late_days))
-            and (self.through is None or _days(name)[0] <= self.through)
-        ]
-        rows = bound_scan(table, home, holdings, names)
-        conditions = []
-        if self.fold:
-            is_since = f"snapshot_id >= '{since:%Y%m%d}'"
-            conditions.append(f"({is_since} or {ID} in ({_listed(before)}))" if before else is_since)
-        if self.through:
-            conditions.append(f"snapshot_id < '{self.through + timedelta(days=1):%Y%m%d}'")
-        if self.late:
-            conditions.append(f"{ID} not in ({_listed(self.late)})")
-        return f"select * from ({rows}) where {' and '.join(conditions)}" if conditions else rows
-
-
-def _listed(texts: Iterable[str]) -> str:
-    return ", ".join(quoted(text) for text in sorted(texts))
-
-
-def _days(name: Name) -> tuple[date, date]:
+def days_of_file(name: Name) -> tuple[date, date]:
+    """The first and the last day of which a file can have snapshots."""
     return days_of(name.span or "day", name.day)

@@ -37,7 +37,7 @@ class Region:
                 self._change(name, at)
 
     def _create(self, name: str, at: datetime) -> None:
-        members = {
+        members: dict[str, Any] = {
             "CreatedTime": (at - timedelta(hours=self.rng.choice([0.2, 1, 30, -0.01]))).timestamp(),
             "State": self.rng.choice(STATES),
             "InstanceType": "stream.standard.medium",
@@ -47,7 +47,7 @@ class Region:
         }
         if self._is(0.1):
             del members["CreatedTime"]
-        told = {member: value for member, value in members.items() if value is not None}
+        told: dict[str, Any] = {member: value for member, value in members.items() if value is not None}
         self.builders[name] = builder(name, self.name, **told)
         self.tags[name] = {"Owner": self.rng.choice("xy")}
 

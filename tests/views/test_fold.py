@@ -6,7 +6,7 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from pipeline import contract, views
 from pipeline.contract import IMAGE_BUILDERS
 from pipeline.settings import Environment
 from pipeline.settings.rules import read_rules
-from pipeline.views import folded
+from pipeline.views import fold_version, folded
 from pipeline.views.catalogue import catalogue
 from pipeline.views.dependencies import reads
 from pipeline.views.usable import sources
@@ -212,7 +212,7 @@ def damage_rows(home: Warehouse) -> None:
         path.write_bytes(told)
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[Warehouse], object]] = {
     "deleted": lambda home: shutil.rmtree(Path(home.location, FOLD)),
     "without its files": lambda home: damage_files(home, None),
     "files cut": lambda home: damage_files(home, b"x"),
@@ -270,9 +270,9 @@ def test_what_is_asked_is_answered_by_prices_owners_and_rules_of_now(week_home: 
     assert set(after["running_cost"]["owner"].to_pylist()) == {None}
     # The next run folds by the new rules.
     views.fold(week_home, settings, AFTER)
-    fold = newest_fold(week_home, week_home.holdings(), folded.version())
+    fold = newest_fold(week_home, week_home.holdings(), fold_version.version())
     assert fold
-    assert fold.rules == folded.rules_of(settings)
+    assert fold.rules == fold_version.rules_of(settings)
     require_same(week_home, ("image_builder_spans", "running_cost", "volume_cost", "findings"), settings)
 
 
@@ -290,7 +290,7 @@ def test_every_rule_that_finished_hours_depend_on_is_of_the_fold() -> None:
         replace(rules, proof_hours=5.0),
         replace(rules, working_hours=((0, 1, 2),)),
     ]
-    told = {folded.rules_of(views.Settings(rules=each)) for each in (rules, *changed)}
+    told = {fold_version.rules_of(views.Settings(rules=each)) for each in (rules, *changed)}
     assert len(told) == 4
 
 
@@ -321,12 +321,12 @@ def test_a_fold_of_snapshots_that_were_forgotten_since_is_none(week_home: Wareho
 def test_joining_makes_no_fold_anew(home: Warehouse) -> None:
     of_a_week(home)
     views.fold(home, None, AFTER)
-    before = newest_fold(home, home.holdings(), folded.version())
+    before = newest_fold(home, home.holdings(), fold_version.version())
     tend(home, AFTER)
     assert not is_folded(home)  # Until it is told of the files that the snapshots lie in now.
     require_same(home)
     views.fold(home, None, AFTER)
-    after = newest_fold(home, home.holdings(), folded.version())
+    after = newest_fold(home, home.holdings(), fold_version.version())
     assert is_folded(home)
     assert before
     assert after
@@ -400,15 +400,15 @@ def reads_rows(node: dict[str, Any]) -> bool:
 
 
 def test_a_column_that_is_new_in_the_contract_folds_anew(week_home: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = folded.version()
+    before = fold_version.version()
     column = contract.Column("colour", contract.TEXT, "Its colour.", "Colour")
     wider = replace(IMAGE_BUILDERS, columns=(*IMAGE_BUILDERS.columns, column))
     for module in ("pipeline.views.folded", "pipeline.contract"):
         monkeypatch.setattr(f"{module}.IMAGE_BUILDERS", wider)
-    monkeypatch.setattr("pipeline.views.folded.TABLES", (wider, *folded.TABLES[1:]))
-    folded.version.cache_clear()
-    assert folded.version() != before
-    folded.version.cache_clear()
+    monkeypatch.setattr("pipeline.views.fold_version.TABLES", (wider, *contract.TABLES[1:]))
+    fold_version.version.cache_clear()
+    assert fold_version.version() != before
+    fold_version.version.cache_clear()
 
 
 def test_the_queries_of_what_is_live_read_nothing_that_is_folded() -> None:
@@ -446,7 +446,7 @@ def test_the_year_of_a_fold_ends_its_files(home: Warehouse) -> None:
     for day in range(8):
         replay(home, start + day * DAY, {"us-east-1": Look([builder("a", State=("RUNNING", "STOPPED")[day % 2])])})
         views.fold(home, None, start + day * DAY)
-    fold = newest_fold(home, home.holdings(), folded.version())
+    fold = newest_fold(home, home.holdings(), fold_version.version())
     assert fold
     assert {file.year for file in fold.relations["image_builder_changes"].files} == {2026, 2027}
     require_same(home)
