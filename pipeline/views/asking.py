@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -16,29 +14,30 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.contract import TABLES, Table
-from pipeline.errors import QueryError, QueryTimeoutError
+from pipeline.errors import QueryError
 from pipeline.views import fold_order, folded
 from pipeline.views.catalogue import catalogue
 from pipeline.views.database import create_over
 from pipeline.views.dependencies import RAW
 from pipeline.views.permitted import lock, require_question
 from pipeline.views.settings_views import Settings
-from pipeline.views.usable import Sources, sources
+from pipeline.views.time_limit import TimeLimit
+from pipeline.views.usable import Sources, is_over_fold, sources
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.holdings import Holdings
+from pipeline.warehouse.holdings import FOLD, Holdings
 from pipeline.warehouse.raw_tables import bound_scans
-from pipeline.warehouse.scan import RECENT, UNFOLDED, answer, first_words, open_connection
+from pipeline.warehouse.scan import (
+    RECENT,
+    UNFOLDED,
+    answer,
+    first_words,
+    forget_failure,
+    open_connection,
+    quoted,
+)
 from pipeline.warehouse.storage import FileGoneError
 
 Answer = TypeVar("Answer")
-
-_OF_QUESTIONS = (
-    duckdb.InterruptException,
-    duckdb.ParserException,
-    duckdb.SyntaxException,
-    duckdb.BinderException,
-    duckdb.CatalogException,
-)
 
 
 def connect(
@@ -48,10 +47,12 @@ def connect(
     require_files: bool = True,
     since: date | None = None,
     with_fold: bool = True,
+    opened: Callable[[duckdb.DuckDBPyConnection], object] = lambda _: None,
 ) -> duckdb.DuckDBPyConnection:
     """A connection, in UTC, on which every view exists; or the named ones, with all that they read.
 
-    Settled history is read from the fold where there is one, unless `with_fold` is false: the answers are the same.
+    Settled history is read from the fold where there is one, unless `with_fold` is false: the answers are the same, but
+    what was seen since is computed here. `opened` is called with the connection before that.
 
     The warehouse is listed once: the answers are of this moment. With `since`, of the snapshots from a day on only: who
     asks of the newest one need not have all files opened. Raises NoSnapshotError before the first snapshot, and
@@ -78,20 +79,22 @@ def connect(
 
     told = answer(warehouse, bound)
     connection = open_connection(warehouse)
+    opened(connection)
     try:
         create_over(connection, told.views, told.scans, names is None, told.folded, folded.kept(told.views))
         if not (told.folded and connection.sql(fold_order.not_in_order()).fetchall()):
             return connection
     except duckdb.Error as error:
-        if not (told.folded and _is_of_files(error)):
+        if not told.folded or isinstance(error, duckdb.InterruptException):
             raise
+        forget_failure(warehouse)  # A file of the fold is gone or damaged, and nothing is lost.
     connection.close()
-    return connect(warehouse, settings, names, require_files, since, with_fold=False)
+    return connect(warehouse, settings, names, require_files, since, False, opened)
 
 
-def _is_of_files(error: duckdb.Error) -> bool:
-    """Whether a file may be the reason, and not the question: one of the fold can be damaged, and nothing is lost."""
-    return not isinstance(error, _OF_QUESTIONS)
+def _may_be_of_fold(error: duckdb.Error) -> bool:
+    """Whether a file of the fold may be the reason why a question that was put over one was not answered."""
+    return type(error) is duckdb.Error or isinstance(error, duckdb.IOException) or f"/{FOLD}/" in str(error)
 
 
 class Answers:
@@ -133,16 +136,18 @@ class Answers:
                 self._connection = self._connect(self._with_fold)
             try:
                 return question(self._connection)
-            except (duckdb.Error, FileGoneError):
+            except duckdb.Error as error:
+                if is_over_fold(self._connection) and _may_be_of_fold(error):
+                    self._with_fold = False
+                    forget_failure(self._warehouse)
+                    self._close()
+                    return once()
+                self._close()
+                raise
+            except FileGoneError:
                 self._close()
                 raise
 
-        try:
-            return answer(self._warehouse, once)
-        except duckdb.Error as error:
-            if not (self._with_fold and _is_of_files(error)):
-                raise
-        self._with_fold = False
         return answer(self._warehouse, once)
 
     def _close(self) -> None:
@@ -169,26 +174,32 @@ def query(
         if not _is_unicode(text):
             raise QueryError("The question is no text in UTF-8.")
     named = _named_in(sql)
+    limit = TimeLimit(timeout)
 
-    def ask(with_fold: bool = True) -> pa.Table:
-        with (
-            _spill() as spill,
-            connect(warehouse, settings, named, with_fold=with_fold) as connection,
-            _interrupted_after(connection, timeout),
-        ):
-            if not is_unsafe:
-                require_question(connection, sql, {name for name, view in catalogue().items() if view.parameters})
-                lock(connection, warehouse, spill)
-            told = connection.sql(sql, params=dict(parameters)) if parameters else connection.sql(sql)
-            return pa.table({}) if told is None else told.to_arrow_table()
+    def ask(with_fold: bool = named is not None) -> pa.Table:
+        with _spill() as spill:
+
+            def opened(connection: duckdb.DuckDBPyConnection) -> None:
+                connection.execute(f"set temp_directory = {quoted(spill)}")
+                limit.holds(connection)
+
+            with connect(warehouse, settings, named, with_fold=with_fold, opened=opened) as connection:
+                is_over = is_over_fold(connection)
+                if not is_unsafe:
+                    require_question(connection, sql, {name for name, view in catalogue().items() if view.parameters})
+                    lock(connection, warehouse, spill)
+                try:
+                    told = connection.sql(sql, params=dict(parameters)) if parameters else connection.sql(sql)
+                    return pa.table({}) if told is None else told.to_arrow_table()
+                except duckdb.Error as error:
+                    if is_unsafe or not (is_over and _may_be_of_fold(error)):
+                        raise
+        forget_failure(warehouse)
+        return ask(False)
 
     try:
-        try:
+        with limit:
             return answer(warehouse, ask)
-        except duckdb.Error as error:
-            if not _is_of_files(error):
-                raise
-            return answer(warehouse, partial(ask, False))
     except duckdb.InterruptException:
         raise  # The program was told to stop.
     except (duckdb.Error, pa.ArrowException) as error:
@@ -208,35 +219,12 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-@contextmanager
-def _interrupted_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
-    """Raises QueryTimeoutError where what is asked within the context takes longer."""
-    if seconds is None:
-        yield
-        return
-    is_over = threading.Event()
-
-    def interrupt() -> None:
-        is_over.set()
-        connection.interrupt()
-
-    timer = threading.Timer(seconds, interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except (duckdb.Error, RuntimeError) as error:  # The latter while the answer is fetched.
-        if is_over.is_set():
-            raise QueryTimeoutError(f"The question took longer than {seconds:g} seconds: ask for less.") from error
-        raise
-    finally:
-        timer.cancel()
-
-
 def _named_in(sql: str) -> set[str] | None:
     """The views that a user's statement may name, by its words; None where it asks which views there are."""
     words = set(re.findall(r"\w+", sql.lower()))
     asks = {"show", "describe", "desc", "summarize", "pragma", "information_schema", RAW, "main"}
     if words & asks or any(word.startswith("duckdb_") for word in words):
         return None
-    return set(catalogue()) & words or None
+    named = set(catalogue()) & words
+    # What reads a table that is none of them is told which there are.
+    return named if named or not words & {"from", "join", "table"} else None

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
+import pyarrow as pa
 
+from pipeline.contract import DATA_TABLES
+from pipeline.errors import WarehouseError
 from pipeline.views import fold_order, fold_version
 from pipeline.views.dependencies import LIVE
 from pipeline.views.fold_rows import connection_to, with_rows
@@ -28,7 +31,7 @@ from pipeline.warehouse.folds import (
     write_manifest,
 )
 from pipeline.warehouse.holdings import Holdings
-from pipeline.warehouse.scan import answer, quoted
+from pipeline.warehouse.scan import answer, first_words, quoted
 from pipeline.warehouse.storage import Held, as_warehouse_error
 from pipeline.warehouse.unfolded import Part
 from pipeline.warehouse.upkeep import SETTLED
@@ -62,7 +65,12 @@ def fold(
     """
     at = (now or datetime.now(UTC)).astimezone(UTC)
     with home.storage.lock() as lock, as_warehouse_error("written", home.location):
-        return answer(home, lambda: _Step(home, settings or Settings(), at, most, lock).take())
+        try:
+            return answer(home, lambda: _Step(home, settings or Settings(), at, most, lock).take())
+        except duckdb.InterruptException:
+            raise
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise WarehouseError(f"The warehouse {home.location} cannot be folded: {first_words(error)}.") from error
 
 
 class _NotInOrderError(Exception):
@@ -79,6 +87,7 @@ class _Step:
 
     def take(self) -> date | None:
         holdings = self.home.holdings()
+        holdings.require_files(DATA_TABLES)
         contents = Contents.of(self.home.storage, holdings)
         before = newest_fold(self.home, holdings, fold_version.version())
         if before is not None and not self._goes_on(before, contents):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import duckdb
+
 from pipeline.contract import TABLES
 from pipeline.views import fold_order, fold_version, folded
 from pipeline.views.catalogue import catalogue
-from pipeline.views.dependencies import reads_of, with_sources
+from pipeline.views.dependencies import FOLDED, reads_of, with_sources
 from pipeline.views.settings_views import Settings
 from pipeline.views.view import View
 from pipeline.warehouse import Warehouse
@@ -64,3 +66,9 @@ def over(home: Warehouse, holdings: Holdings, fold: Fold, settings: Settings, na
     told = folded_scans(home, fold, relations)
     empty = {name: (scan, no_rows(fold.relations[name].columns)) for name, scan in told.items()}
     return Sources(views, raw_tables - set(scans), scans, empty)
+
+
+def is_over_fold(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the views of a connection are over a fold."""
+    query = f"select 1 from duckdb_schemas() where schema_name = '{FOLDED}'"
+    return bool(connection.execute(query).fetchall())

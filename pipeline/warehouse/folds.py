@@ -24,10 +24,10 @@ from pipeline.warehouse.raw_tables import file_literal
 from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.scan import quoted
 from pipeline.warehouse.snapshot_ids import Name, days_of, unjoined_id
-from pipeline.warehouse.storage import FileGoneError
 from pipeline.warehouse.warehouse import Warehouse
 
-_MANIFEST = re.compile(r"\d{8}T\d{12}\.json")
+_MANIFEST = re.compile(r"\d{8}T\d{12}-(?P<sum>[0-9a-f]{16})\.json")
+"""When it was written, and a digest of it."""
 
 ID = "regexp_extract(snapshot_id, '^[^-]+-[^-]+-[0-9a-f]{4}')"
 """SQL for the id of a snapshot before it was joined."""
@@ -110,12 +110,14 @@ def newest_fold(home: Warehouse, holdings: Holdings, version: str) -> Fold | Non
     """
     manifests = [path for path in holdings.paths if is_manifest(path)]
     for path in sorted(manifests, reverse=True):
+        with home.storage.open(path) as source:
+            content = bytes(source.read())
+        match = _MANIFEST.fullmatch(PurePosixPath(path).name)
+        if match is None or match["sum"] != _digest(content):
+            continue  # Not what was written: it means nothing.
         try:
-            with home.storage.open(path) as source:
-                fold = Fold.of(bytes(source.read()).decode())
-        except FileGoneError:
-            raise
-        except (ValueError, KeyError, TypeError):  # Not what was written: it means nothing.
+            fold = Fold.of(content.decode())
+        except (ValueError, KeyError, TypeError):  # Of a release that wrote others.
             continue
         if fold.version == version and all(
             holdings.has(f.path, f.size) for r in fold.relations.values() for f in r.files
@@ -128,6 +130,10 @@ def is_manifest(path: str) -> bool:
     return path.startswith(f"{FOLD}/") and _MANIFEST.fullmatch(PurePosixPath(path).name) is not None
 
 
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 def new_path(relation: str) -> str:
     """The path of a new file of a relation's rows."""
     return f"{FOLD}/{relation}/{secrets.token_hex(8)}.parquet"
@@ -135,10 +141,11 @@ def new_path(relation: str) -> str:
 
 def write_manifest(home: Warehouse, holdings: Holdings, made: Fold) -> None:
     """Puts a fold in the place of those before, whose files go after the grace for their readers."""
-    path = f"{FOLD}/{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
+    content = made.text().encode()
+    path = f"{FOLD}/{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{_digest(content)}.json"
     file = home.storage.create(path)
     try:
-        file.sink.write(made.text().encode())
+        file.sink.write(content)
         file.commit()
     except BaseException:
         file.discard()

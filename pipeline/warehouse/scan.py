@@ -131,6 +131,12 @@ def _failure_of(warehouse: Warehouse, error: duckdb.Error) -> WarehouseError | N
     return None
 
 
+def forget_failure(warehouse: Warehouse) -> None:
+    """Forgets what kept DuckDB from reading a file, where the question is answered without it."""
+    if isinstance(warehouse.storage, ObjectStorage):
+        warehouse.storage.files.failure = None
+
+
 def quoted(text: str) -> str:
     """A string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"

@@ -18,6 +18,8 @@
 --   instance_type: the instance type with which it ran, if it did
 --   platform: likewise its operating system
 --   volume_gb: its root volume, in GB
+--   first_seen_at: when the piece was seen first that it is of
+--   is_before: whether it is the time before that
 --   from_second: the interval's first moment
 --   to_second: the first moment after it
 --   low_from: from when on it is proven that AWS billed the instance
@@ -44,6 +46,7 @@ with moments as (
         platform,
         volume_gb,
         ended,
+        first_seen_at,
         began in ('first_seen', 'back', 'recreated') as is_beginning,
         is_since_created,
         condition = 'BILLED' as is_billed,
@@ -116,6 +119,8 @@ select
     case when is_billed_after and not is_billed then next_instance_type else instance_type end as instance_type,
     case when is_billed_after and not is_billed then next_platform else platform end as platform,
     volume_gb,
+    first_seen_at,
+    false as is_before,
     seen_from as from_second,
     known_to as to_second,
     case when is_billed then seen_from end as low_from,
@@ -167,6 +172,8 @@ select
     instance_type,
     platform,
     volume_gb,
+    first_seen_at,
+    true as is_before,
     known_from as from_second,
     seen_from as to_second,
     null as low_from,

@@ -47,12 +47,11 @@ with in_place as (
             and looks.account_id = image_builders.account_id
     where
         looks.next_complete_at is null
-        or looks.next_complete_at >= looks.window_end
         or image_builders.observed_at <= looks.next_complete_at
 ),
 
--- Where windows of two lengths overlap, a row may have been refreshed after a complete look of the other: its place is
--- after that one.
+-- Where windows of two lengths overlap, or a window was looked at after its end, a row may have been refreshed after the
+-- next complete look: its place is after that one.
 displaced as (
     select
         image_builders.snapshot_id,
@@ -78,7 +77,6 @@ displaced as (
             and looks.account_id = completes.account_id
             and completes.is_complete
             and completes.observed_at <= image_builders.observed_at
-    where looks.next_complete_at < looks.window_end
     group by
         image_builders.snapshot_id,
         image_builders.account_id,

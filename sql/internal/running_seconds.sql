@@ -79,7 +79,7 @@ edges as (
         or is_session_end
     window upto as (
         partition by account_id, region, arn, name
-        order by from_second, to_second
+        order by from_second, to_second, first_seen_at
         rows between unbounded preceding and current row
     )
 ),

@@ -19,6 +19,7 @@ import pytest
 
 from pipeline import contract, views
 from pipeline.contract import IMAGE_BUILDERS
+from pipeline.errors import QueryError, QueryTimeoutError, WarehouseError
 from pipeline.settings import Environment
 from pipeline.settings.rules import read_rules
 from pipeline.views import fold_version, folded
@@ -108,7 +109,7 @@ def test_random_histories_folded_day_by_day_are_the_same(number: int, home: Ware
     regions = [Region(f"region-{n}", random.Random(f"{SEED} {number} {n}")) for n in range(25)]
     replay(home, FIRST + timedelta(minutes=1), {region.name: region.look() for region in regions})
     asked = 0
-    for day in range(often(7, 40)):
+    for day in range(often(6, 40)):
         start = FIRST + day * DAY
         live_a_day(home, regions, start, rng)
         now = start + DAY + rng.randint(0, 23) * HOUR
@@ -356,6 +357,74 @@ def test_a_snapshot_whose_look_ended_after_the_next_days_first_is_folded_with_th
         through = views.fold(home, None, NOON + day * DAY)
         require_same(home)
     assert through == (NOON + 5 * DAY).date()
+
+
+@pytest.mark.parametrize("created", [FIRST.timestamp(), (NOON + 2 * DAY).timestamp()])
+def test_a_row_that_was_refreshed_after_the_next_windows_look_comes_after_it(created: float, home: Warehouse) -> None:
+    """A look by name may end after midnight, and after the look of the next window that AWS left the builder out of."""
+    before = builder("a", CreatedTime=FIRST.timestamp(), RootVolumeConfig={"VolumeSizeInGb": 300})
+    replay(home, NOON, {"us-east-1": Look([before, builder("b")])})
+    replay(home, FIRST + DAY + timedelta(minutes=5), {"us-east-1": Look([builder("b")])})
+    late = FIRST + DAY + timedelta(minutes=10)
+    replay(home, late, {"us-east-1": Look([before], complete=False)}, window=Window.at("daily", NOON))
+    views.fold(home, None, NOON + 3 * DAY)
+    require_same(home, (*BRIEFLY, "volume_seconds"))
+    replay(home, NOON + 2 * DAY, {"us-east-1": Look([before | {"CreatedTime": created}, builder("b")])})
+    require_same(home, (*BRIEFLY, "volume_seconds"))
+    views.fold(home, None, NOON + 5 * DAY)
+    told = require_same(home, (*BRIEFLY, "volume_seconds"))
+    began = [row["valid_from"] for row in told["image_builder_history"].to_pylist() if row["name"] == "a"]
+    assert len(began) == len(set(began)) > 1
+
+
+def test_two_looks_of_one_second_are_two(home: Warehouse) -> None:
+    replay(home, NOON - DAY, {"us-east-1": Look([builder("a", State="STOPPED", Platform="WINDOWS")])})
+    at = NOON + timedelta(milliseconds=100)
+    replay(home, at, {"us-east-1": Look([builder("a", Platform="WINDOWS")])})
+    stopped = {"us-east-1": Look([builder("a", State="STOPPED", Platform="WINDOWS")])}
+    replay(home, at + timedelta(milliseconds=500), stopped, "hourly")
+    replay(home, NOON + DAY, stopped)
+    for now in (NOON + 2 * DAY, NOON + 3 * DAY, NOON + 4 * DAY):
+        views.fold(home, None, now)
+        require_same(home)
+
+
+def test_nothing_is_folded_while_a_file_is_gone(week_home: Warehouse) -> None:
+    shutil.rmtree(Path(week_home.location, FOLD))
+    path = next(Path(week_home.location, "image_builders").rglob("*.parquet"))
+    content = path.read_bytes()
+    path.unlink()
+    with pytest.raises(WarehouseError, match=r"which belongs to a committed snapshot, is gone\. Put it back"):
+        views.fold(week_home, None, AFTER)
+    path.write_bytes(content)
+    views.fold(week_home, None, AFTER)
+    require_same(week_home)
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(week_home: Warehouse) -> None:
+    shutil.rmtree(Path(week_home.location, FOLD))
+    for path in Path(week_home.location, "image_builders").rglob("*.parquet"):
+        told = bytearray(path.read_bytes())
+        told[4 : len(told) // 2] = bytes(len(told) // 2 - 4)
+        path.write_bytes(told)
+    with pytest.raises(WarehouseError, match=r"^The warehouse .* cannot be folded: .*\.$"):
+        views.fold(week_home, None, AFTER)
+
+
+def test_a_mistake_in_a_question_is_told_once(week_home: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no reason to ask again without the fold."""
+    asked = []
+    monkeypatch.setattr(
+        "pipeline.views.asking.connect", lambda *a, **k: asked.append(k["with_fold"]) or views.connect(*a, **k)
+    )
+    with pytest.raises(QueryError, match="Could not convert"):
+        views.query(week_home, "select cast(name as int) from image_builder_history")
+    assert asked == [True]
+
+
+def test_a_limit_of_time_holds_for_what_is_computed_before_the_question(week_home: Warehouse) -> None:
+    with pytest.raises(QueryTimeoutError):
+        views.query(week_home, "select count(*) from image_builder_changes", timeout=0.01)
 
 
 def test_a_look_that_tells_of_a_time_that_is_folded_makes_no_use_of_the_fold(week_home: Warehouse) -> None:

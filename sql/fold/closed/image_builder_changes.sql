@@ -9,4 +9,6 @@ join made.open_image_builder_sightings as last
         and now.arn = last.arn
         and now.name = last.name
         and not last.is_of_tags
-where now.changed_at <= last.observed_at
+where
+    now.changed_at <= last.observed_at
+    and not (now.change in ('deleted', 'unseen') and now.changed_after >= last.observed_at)

@@ -11,7 +11,8 @@ left join folded.open_image_builder_pieces as piece
         and now.name = piece.name
 where
     piece.arn is null
-    or now.from_second >= cast(floor(epoch(piece.first_seen_at)) as bigint)
+    or now.first_seen_at > piece.first_seen_at
+    or (now.first_seen_at = piece.first_seen_at and not now.is_before)
 union all by name
 select *
 from folded.open_image_builder_intervals

@@ -12,7 +12,9 @@ with before as (
             and intervals.region = piece.region
             and intervals.arn = piece.arn
             and intervals.name = piece.name
-    where intervals.from_second < cast(floor(epoch(piece.first_seen_at)) as bigint)
+    where
+        intervals.first_seen_at < piece.first_seen_at
+        or (intervals.first_seen_at = piece.first_seen_at and intervals.is_before)
 ),
 
 marked as (
@@ -32,6 +34,6 @@ qualify
         is_start
         and row_number() over (
             partition by account_id, region, arn, name, is_start
-            order by from_second desc, to_second desc
+            order by from_second desc, to_second desc, first_seen_at desc
         ) = 1
     )
