@@ -51,12 +51,22 @@ _OF_MODULE: dict[str, tuple[str, ...]] = {
     "views/generated": ("views/test_database.py", "views/test_engines.py", "warehouse/test_upkeep.py"),
     "views/asking": ("views/test_database.py", "views/test_permitted.py", "views/test_engines.py"),
     "views/permitted": ("views/test_permitted.py",),
+    "views/folded": ("views/test_fold.py",),
+    "views/folding": ("views/test_fold.py",),
+    "views/fold_rows": ("views/test_fold.py",),
+    "views/fold_order": ("views/test_fold.py",),
+    "views/fold_version": ("views/test_fold.py",),
+    "views/usable": ("views/test_fold.py",),
+    "views/time_limit": ("views/test_fold.py", "views/test_permitted.py"),
+    "warehouse/folds": ("views/test_fold.py",),
+    "warehouse/unfolded": ("views/test_fold.py",),
 }
 """Of a module in a folder that has many tests, those of its subject."""
 
 _OF_FOLDER: dict[str, tuple[str, ...]] = {
     "pipeline/extract": ("extract/test_sweep.py", "extract/test_listing.py", "extract/test_tags.py"),
     "pipeline/warehouse": ("warehouse/test_publish.py", "warehouse/test_upkeep.py", "warehouse/test_leftovers.py"),
+    "sql/fold": ("views/test_fold.py",),
     "pipeline/views": ("views/test_view.py", "views/test_database.py", "views/test_data_tests.py"),
     "sql/current": ("views/test_current.py", "views/test_database.py", "warehouse/test_merge.py"),
     "sql/history": ("views/test_history.py", "views/test_findings.py", "views/test_database.py"),
