@@ -113,7 +113,9 @@ def _written(
     try:
         rows_in_order = connection.sql(f"{rows}\norder by {', '.join(order)}").to_arrow_reader(_ROW_GROUP)
         sink = _Summed(file.sink)
-        with pq.ParquetWriter(pa.PythonFile(sink, "w"), rows_in_order.schema, compression="zstd") as writer:
+        # What is open is read whole, so nobody asks for its statistics.
+        options = {"compression": "zstd", "store_schema": False, "write_statistics": name in CLOSED}
+        with pq.ParquetWriter(pa.PythonFile(sink, "w"), rows_in_order.schema, **options) as writer:
             for batch in rows_in_order:
                 writer.write_batch(batch)
         file.commit()
