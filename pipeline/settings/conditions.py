@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
-import sqlglot
-from sqlglot import exp
 
 from pipeline.contract import IMAGE_BUILDERS
 from pipeline.errors import nearest
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 THRESHOLD = "threshold"
 """The number of a rule, which its conditions may name."""
@@ -51,13 +53,17 @@ def value(text: str) -> str:
 
 def names_threshold(text: str | None) -> bool:
     """Whether a condition names the rule's threshold."""
-    return text is not None and any(
-        c.name.lower() == THRESHOLD for c in _parsed(text, "a condition").find_all(exp.Column)
-    )
+    if text is None:
+        return False
+    from sqlglot import exp
+
+    return any(c.name.lower() == THRESHOLD for c in _parsed(text, "a condition").find_all(exp.Column))
 
 
 def evidence_of(text: str) -> str:
     """An expression that tells the columns that a condition names, and what is in them."""
+    from sqlglot import exp
+
     names = dict.fromkeys(column.name for column in _parsed(text, "a condition").find_all(exp.Column))
     told = [f"'{name} is ', coalesce(cast({name} as varchar), 'not told')" for name in names if name != THRESHOLD]
     joined = ", ', ', ".join(told)
@@ -65,6 +71,8 @@ def evidence_of(text: str) -> str:
 
 
 def _bound(text: str, what: str) -> str:
+    from sqlglot import exp
+
     parsed = _parsed(text, what)
     if parsed.find(exp.Query, exp.AggFunc, exp.Window, exp.Unnest, exp.Star):
         raise ValueError(f"{what} is on one image builder, and asks nothing else: leave out select, sums and the like")
@@ -92,6 +100,8 @@ def _bound(text: str, what: str) -> str:
 
 
 def _parsed(text: str, what: str) -> exp.Expr:
+    import sqlglot  # Only rules of one's own need it, and it takes longer to import than a question to answer.
+
     try:
         (selected,) = sqlglot.parse_one(f"select {text}", dialect="duckdb").expressions
     except (sqlglot.errors.SqlglotError, ValueError):

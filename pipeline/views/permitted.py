@@ -12,8 +12,6 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import duckdb
-import sqlglot
-from sqlglot import exp
 
 from pipeline.errors import QueryError
 from pipeline.warehouse import Warehouse
@@ -167,6 +165,9 @@ def _used_functions_of_pivot(connection: duckdb.DuckDBPyConnection, sql: str) ->
     """The table functions that a PIVOT may call: DuckDB takes it for several statements, and draws no tree of it. So
     every name before a parenthesis counts that is one of a table function, wherever it stands.
     """
+    import sqlglot  # Only this needs it, and it takes long to import.
+    from sqlglot import exp
+
     try:
         (parsed,) = sqlglot.parse(sql, dialect="duckdb")
     except (sqlglot.errors.SqlglotError, ValueError, RecursionError):

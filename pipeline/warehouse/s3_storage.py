@@ -11,7 +11,6 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 import pyarrow as pa
-from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.aws import replies, sessions
@@ -128,6 +127,8 @@ class ObjectStorage:
         with as_sentence("written", self.location, self.bucket):
             if size >= IN_PARTS_FROM and not only_new:
                 # What was begun is aborted by boto3 when it fails, and when it is interrupted.
+                from boto3.s3.transfer import TransferConfig  # It takes long to import, and few files are so large.
+
                 config = TransferConfig(multipart_threshold=IN_PARTS_FROM, use_threads=False)
                 self.client.upload_fileobj(file, self.bucket, key, ExtraArgs=dict(self.encryption), Config=config)
                 return
