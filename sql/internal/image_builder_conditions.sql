@@ -64,7 +64,7 @@ select
     max(
         case
             when is_new = 0 and is_apart
-                then floor(epoch(first_seen_at)) - floor(epoch(known_after))
+                then cast(floor(epoch(first_seen_at)) - floor(epoch(known_after)) as double)
         end
     ) as seconds_apart,
     max(case when known_until is null then 1 else 0 end) = 1 as is_open

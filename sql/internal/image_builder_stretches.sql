@@ -91,8 +91,8 @@ select
     max(case when ended is distinct from 'apart' then known_until end) as ended_before,
     max(watched_until) as watched_until,
     cast(sum(seconds) as double) as seconds_low,
-    max(case when began <> 'apart' then seconds_before end) as seconds_before,
-    max(case when ended is distinct from 'apart' then seconds_after end) as seconds_after
+    cast(max(case when began <> 'apart' then seconds_before end) as double) as seconds_before,
+    cast(max(case when ended is distinct from 'apart' then seconds_after end) as double) as seconds_after
 from pieces
 group by
     account_id,
