@@ -12,7 +12,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.contract import TABLES
 from pipeline.views import fold_order, folded
 from pipeline.views.catalogue import catalogue
 from pipeline.views.database import create_over
@@ -31,7 +30,7 @@ from pipeline.warehouse.folds import (
     scan_of,
 )
 from pipeline.warehouse.holdings import Holdings
-from pipeline.warehouse.scan import UNFOLDED, empty_scan, open_connection
+from pipeline.warehouse.scan import empty_scan, open_connection
 from pipeline.warehouse.unfolded import Part
 
 _MADE = "made"
@@ -57,7 +56,7 @@ def connection_to(
     wanted = with_sources(views, names)
     views = {name: view for name, view in views.items() if name in wanted}
     raw_tables = {table for view in views.values() for table in reads_of(view).raw_tables}
-    scans = {UNFOLDED[t.name]: part.scan(t, home, holdings) for t in TABLES if UNFOLDED[t.name] in raw_tables}
+    scans = part.scans(raw_tables, home, holdings)
     told = {name: (nothing, nothing) for name, nothing in _nothing().items()}
     if part.fold:
         scans_of_fold = folded_scans(home, part.fold, part.fold.relations, as_now=False)

@@ -172,11 +172,7 @@ def _history_seam() -> str:
     )
 from {SINCE}.image_builder_history as now
 left join {FOLDED}.{open_name("image_builder_history")} as before
-    on
-        now.account_id = before.account_id
-        and now.region = before.region
-        and now.arn = before.arn
-        and now.name = before.name"""
+    on now.arn = before.arn"""
 
 
 _NOT_KEPT = tuple(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import duckdb
 
 from pipeline.errors import QueryTimeoutError
+
+_AGAIN = 0.02
+"""Seconds between two interrupts."""
 
 
 class TimeLimit:
@@ -14,27 +18,29 @@ class TimeLimit:
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
-        self._is_over = threading.Event()
+        self._is_over, self._has_ended = threading.Event(), threading.Event()
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._timer = threading.Timer(seconds or 0, self._interrupt)
-        self._timer.daemon = True
 
     def holds(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Has a connection interrupted from when the time is over on."""
         self._connection = connection
-        if self._is_over.is_set():
-            raise duckdb.InterruptException("the time was over before")
 
-    def _interrupt(self) -> None:
+    def _watch(self) -> None:
+        if self._has_ended.wait(self._seconds):
+            return
         self._is_over.set()
-        if self._connection is not None:
-            self._connection.interrupt()
+        # DuckDB forgets an interrupt that comes between two statements.
+        while not self._has_ended.wait(_AGAIN):
+            if self._connection is not None:
+                with contextlib.suppress(duckdb.Error):  # It may have been closed.
+                    self._connection.interrupt()
 
     def __enter__(self) -> None:
         if self._seconds is not None:
-            self._timer.start()
+            threading.Thread(target=self._watch, daemon=True).start()
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._timer.cancel()
+        self._has_ended.set()
         # RuntimeError while the answer is fetched.
         if self._is_over.is_set() and isinstance(error, duckdb.Error | RuntimeError):
             raise QueryTimeoutError(

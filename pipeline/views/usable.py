@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import duckdb
 
-from pipeline.contract import TABLES
 from pipeline.views import fold_order, fold_version, folded
 from pipeline.views.catalogue import catalogue
 from pipeline.views.dependencies import FOLDED, reads_of, with_sources
@@ -16,7 +15,6 @@ from pipeline.views.view import View
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.folds import Fold, folded_scans, is_of, is_whole, newest_fold, no_rows
 from pipeline.warehouse.holdings import Holdings
-from pipeline.warehouse.scan import UNFOLDED
 from pipeline.warehouse.unfolded import Part
 
 
@@ -61,8 +59,7 @@ def over(home: Warehouse, holdings: Holdings, fold: Fold, settings: Settings, na
     views = {name: view for name, view in views.items() if name in wanted}
     raw_tables = {table for view in views.values() for table in reads_of(view).raw_tables}
     relations = {name for view in views.values() for name in reads_of(view).folded} | {"open_targets"}
-    part = Part(fold)
-    scans = {UNFOLDED[t.name]: part.scan(t, home, holdings) for t in TABLES if UNFOLDED[t.name] in raw_tables}
+    scans = Part(fold).scans(raw_tables, home, holdings)
     told = folded_scans(home, fold, relations)
     empty = {name: (scan, no_rows(fold.relations[name].columns)) for name, scan in told.items()}
     return Sources(views, raw_tables - set(scans), scans, empty)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from pipeline.contract import Table
+from pipeline.contract import TABLES, Table
 from pipeline.warehouse.folds import ID, Fold, days_of_file
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.raw_tables import bound_scan
-from pipeline.warehouse.scan import quoted
+from pipeline.warehouse.scan import UNFOLDED, quoted
 from pipeline.warehouse.warehouse import Warehouse
 
 
@@ -22,8 +22,11 @@ class Part:
     through: date | None = None
     late: frozenset[str] = frozenset()
 
-    def scan(self, table: Table, home: Warehouse, holdings: Holdings) -> str:
-        """A query of the rows of a table that lie in it."""
+    def scans(self, names: Collection[str], home: Warehouse, holdings: Holdings) -> dict[str, str]:
+        """The queries of the raw tables of what is not folded, of those names that are one's."""
+        return {UNFOLDED[t.name]: self._scan(t, home, holdings) for t in TABLES if UNFOLDED[t.name] in names}
+
+    def _scan(self, table: Table, home: Warehouse, holdings: Holdings) -> str:
         since = self.fold.through + timedelta(days=1) if self.fold else date.min
         before = self.fold.late if self.fold else frozenset()
         late_days = {datetime.strptime(i[:8], "%Y%m%d").date() for i in before}

@@ -3,12 +3,7 @@
 select now.*
 from live.image_builder_changes as now
 join made.open_image_builder_sightings as last
-    on
-        now.account_id = last.account_id
-        and now.region = last.region
-        and now.arn = last.arn
-        and now.name = last.name
-        and not last.is_of_tags
+    on now.arn = last.arn and not last.is_of_tags
 where
     now.changed_at <= last.observed_at
     and not (now.change in ('deleted', 'unseen') and now.changed_after >= last.observed_at)

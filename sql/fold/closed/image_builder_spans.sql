@@ -2,4 +2,4 @@
 
 select *
 from live.image_builder_spans
-qualify lead(first_seen_at) over (partition by account_id, region, arn, name order by first_seen_at) is not null
+qualify lead(first_seen_at) over (partition by arn order by first_seen_at) is not null

@@ -3,12 +3,7 @@
 select now.*
 from since.image_builder_changes as now
 left join folded.open_image_builder_sightings as before
-    on
-        now.account_id = before.account_id
-        and now.region = before.region
-        and now.arn = before.arn
-        and now.name = before.name
-        and not before.is_of_tags
+    on now.arn = before.arn and not before.is_of_tags
 where
     before.arn is null
     or now.changed_at > before.observed_at

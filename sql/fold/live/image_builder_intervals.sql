@@ -4,11 +4,7 @@
 select now.*
 from since.image_builder_intervals as now
 left join folded.open_image_builder_pieces as piece
-    on
-        now.account_id = piece.account_id
-        and now.region = piece.region
-        and now.arn = piece.arn
-        and now.name = piece.name
+    on now.arn = piece.arn
 where
     piece.arn is null
     or now.first_seen_at > piece.first_seen_at

@@ -19,9 +19,4 @@ select
     )
 from since.image_builder_pieces as now
 left join folded.open_image_builder_pieces as before
-    on
-        now.account_id = before.account_id
-        and now.region = before.region
-        and now.arn = before.arn
-        and now.name = before.name
-        and now.first_seen_at = before.last_seen_at
+    on now.arn = before.arn and now.first_seen_at = before.last_seen_at

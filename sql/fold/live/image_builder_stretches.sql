@@ -13,15 +13,6 @@ select
     )
 from since.image_builder_stretches as now
 left join folded.open_image_builder_pieces as piece
-    on
-        now.account_id = piece.account_id
-        and now.region = piece.region
-        and now.arn = piece.arn
-        and now.name = piece.name
-        and now.first_seen_at = piece.first_seen_at
+    on now.arn = piece.arn and now.first_seen_at = piece.first_seen_at
 left join folded.open_image_builder_stretches as before
-    on
-        piece.account_id = before.account_id
-        and piece.region = before.region
-        and piece.arn = before.arn
-        and piece.name = before.name
+    on piece.arn = before.arn

@@ -3,11 +3,7 @@
 select now.*
 from since.volume_seconds as now
 left join folded.open_image_builder_pieces as piece
-    on
-        now.account_id = piece.account_id
-        and now.region = piece.region
-        and now.arn = piece.arn
-        and now.name = piece.name
+    on now.arn = piece.arn
 where
     piece.arn is null
     or now.cost_date >= cast(piece.first_seen_at at time zone 'UTC' as date)

@@ -2,4 +2,4 @@
 
 select *
 from live.image_builder_history
-qualify lead(valid_from) over (partition by account_id, region, arn, name order by valid_from) is null
+qualify lead(valid_from) over (partition by arn order by valid_from) is null

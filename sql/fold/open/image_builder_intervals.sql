@@ -7,11 +7,7 @@ with before as (
         intervals.to_second >= cast(floor(epoch(piece.first_seen_at)) as bigint) // 86400 * 86400 as reaches
     from live.image_builder_intervals as intervals
     join made.open_image_builder_pieces as piece
-        on
-            intervals.account_id = piece.account_id
-            and intervals.region = piece.region
-            and intervals.arn = piece.arn
-            and intervals.name = piece.name
+        on intervals.arn = piece.arn
     where
         intervals.first_seen_at < piece.first_seen_at
         or (intervals.first_seen_at = piece.first_seen_at and intervals.is_before)
@@ -21,7 +17,7 @@ marked as (
     select
         *,
         is_session_start and from_second <= coalesce(
-            min(case when reaches then from_second end) over (partition by account_id, region, arn, name), from_second
+            min(case when reaches then from_second end) over (partition by arn), from_second
         ) as is_start
     from before
 )
@@ -33,7 +29,7 @@ qualify
     or (
         is_start
         and row_number() over (
-            partition by account_id, region, arn, name, is_start
+            partition by arn, is_start
             order by from_second desc, to_second desc, first_seen_at desc
         ) = 1
     )

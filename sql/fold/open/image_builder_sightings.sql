@@ -21,7 +21,7 @@ with marked as (
         ) as is_anew
     from live.image_builder_tag_sightings
     window builder as (
-        partition by account_id, region, arn, name
+        partition by arn
         order by observed_at
     )
 ),
