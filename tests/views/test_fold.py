@@ -234,20 +234,24 @@ DAMAGES: dict[str, Callable[[Warehouse], object]] = {
 
 @pytest.mark.parametrize("what", DAMAGES)
 def test_a_fold_that_is_deleted_damaged_or_of_another_version_is_ignored_and_made_anew(
-    what: str, week_home: Warehouse
+    what: str, whole: dict[str, int], week_home: Warehouse
 ) -> None:
-    names = ("image_builder_history", "image_builder_changes", "running_cost")
-    whole = answers(week_home, names, False)
     DAMAGES[what](week_home)
-    for name in names:
-        told = views.query(week_home, f"select * from {name} order by all")
-        assert told.num_rows == whole[name].num_rows > 0
-    with views.Answers(week_home, names=names) as asked:
+    for name, count in whole.items():
+        assert views.query(week_home, f"select * from {name}").num_rows == count > 0
+    with views.Answers(week_home, names=["image_builder_history"]) as asked:
         rows = asked.ask(lambda c: c.sql("select count(*) from image_builder_history").fetchall())
-        assert rows == [(whole["image_builder_history"].num_rows,)]
+        assert rows == [(whole["image_builder_history"],)]
     assert views.fold(week_home, None, AFTER) == (FIRST + 8 * DAY).date()
     assert is_folded(week_home)
     require_same(week_home)
+
+
+@pytest.fixture(scope="module")
+def whole(folded_week: Path) -> dict[str, int]:
+    """How many rows some views have of the week."""
+    names = ("image_builder_history", "image_builder_changes", "running_cost")
+    return {name: told.num_rows for name, told in answers(Warehouse(str(folded_week)), names, False).items()}
 
 
 def test_what_is_asked_is_answered_by_prices_owners_and_rules_of_now(week_home: Warehouse, tmp_path: Path) -> None:
