@@ -1,8 +1,8 @@
 """Reads the body of a reply into a page of image builders as Arrow, whole, or says what is broken in it.
 
-The usual way is Arrow's JSON reader in C++. A body that it refuses (members that the contract does not declare, values
-of other types, bytes that are no page at all) is read once more in Python, which can tell the three apart. Nothing here
-knows of HTTP, targets or tables.
+The usual way is Arrow's JSON reader in C++. Where there are members that the contract does not declare, it reads the
+others, and Python picks those out. A body that it still refuses (values of other types, bytes that are no page at all)
+is read in Python alone, which can tell the two apart. Nothing here knows of HTTP, targets or tables.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,15 +21,15 @@ import pyarrow.json
 from pipeline import contract
 from pipeline.contract import member
 from pipeline.extract.page import Page, refuse, show
-from pipeline.extract.parsed import EARLIEST, LATEST, page_of_objects
+from pipeline.extract.parsed import DEPTH, EARLIEST, LATEST, extra_of, is_deeper, page_of_objects, plain_json
 
 _REPLY = pa.schema([("ImageBuilders", pa.list_(contract.BUILDER)), ("NextToken", pa.string())])
-_PARSING = pyarrow.json.ParseOptions(explicit_schema=_REPLY, newlines_in_values=True, unexpected_field_behavior="error")
+_STRICTLY, _LENIENTLY = (
+    pyarrow.json.ParseOptions(explicit_schema=_REPLY, newlines_in_values=True, unexpected_field_behavior=behavior)
+    for behavior in ("error", "ignore")
+)
 _TOKEN = re.compile(rb'"NextToken"\s*:\s*"([^"\\]*)"')
 _SPACE = b" \t\r\n"
-
-DEPTH = 100
-"""Lists and objects within each other that a reply may have; an image builder has four."""
 
 _MOMENTS = [c.source for _, c in contract.api_columns() if c.type == contract.MOMENT and c.source]
 
@@ -47,7 +48,7 @@ def read_pages(bodies: Sequence[bytes]) -> Iterator[Page]:
 
     Raises what `read_page` does, when the broken page's turn comes.
     """
-    if (read := _read_by_arrow(bodies)) is not None:
+    if (read := _read_by_arrow(bodies) or _read_with_extra(bodies)) is not None:
         yield from read
     elif len(bodies) == 1:
         yield _read_by_python(bodies[0])
@@ -57,7 +58,7 @@ def read_pages(bodies: Sequence[bytes]) -> Iterator[Page]:
 
 def read_all_or_none(bodies: Sequence[bytes]) -> Iterator[Page]:
     """Like `read_pages`, but raises MalformedReplyError at once where not all bodies are as expected."""
-    if (read := _read_by_arrow(bodies)) is None:
+    if (read := _read_by_arrow(bodies) or _read_with_extra(bodies)) is None:
         refuse("one of several replies is not as expected")
     return iter(read)
 
@@ -79,13 +80,44 @@ def peek_token(body: bytes) -> str | None:
     return found[1].decode("ascii", "replace") or None if found else None
 
 
-def _read_by_arrow(bodies: Sequence[bytes]) -> list[Page] | None:
+def _read_with_extra(bodies: Sequence[bytes]) -> list[Page] | None:
+    """The pages of bodies that have members which the contract does not declare, and nothing else that is unexpected.
+
+    What Arrow has read of them fits, so that of the parsed objects only the other members are looked at.
+    """
+    read = _read_by_arrow(bodies, _LENIENTLY)
+    if read is None:
+        return None
+    try:
+        replies = [json.loads(body, parse_constant=_no_json) for body in bodies]
+        return [
+            replace(page, extra=pa.array(map(extra_of, reply.pop("ImageBuilders")), pa.string()), rest=_rest(reply))
+            for page, reply in zip(read, replies, strict=True)
+        ]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _rest(reply: dict[str, Any]) -> dict[str, Any]:
+    """What a reply has beside its builders and its token. Raises ValueError where that makes it no page."""
+    reply.pop("NextToken", None)
+    if "__type" in reply:
+        raise ValueError("it is an error object")
+    plain_json(reply)
+    return reply
+
+
+def _no_json(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _read_by_arrow(bodies: Sequence[bytes], parsing: pyarrow.json.ParseOptions = _STRICTLY) -> list[Page] | None:
     if not all(map(_is_for_arrow, bodies)):
         return None
     text = b"\n".join(bodies) if len(bodies) > 1 else bodies[0]
     options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(text) + 1)
     try:
-        replies = pyarrow.json.read_json(pa.BufferReader(text), options, _PARSING)
+        replies = pyarrow.json.read_json(pa.BufferReader(text), options, parsing)
     except pa.ArrowInvalid:
         return None
     listed = replies["ImageBuilders"]
@@ -127,7 +159,7 @@ def _read_by_python(body: bytes) -> Page:
         refuse(f"it is not JSON ({error}): {show(body.decode())}")
     except RecursionError:
         refuse("it nests too deeply")
-    if _is_deeper(reply, DEPTH):
+    if is_deeper(reply, DEPTH):
         refuse("it nests too deeply")
     if not isinstance(reply, dict):
         refuse(f"it is {show(reply)}, where an object belongs")
@@ -148,14 +180,6 @@ def _number(text: str) -> float | str:
     """A number; the text of one that is larger than any of Python's, which would be infinite, and no JSON."""
     number = float(text)
     return number if math.isfinite(number) else text
-
-
-def _is_deeper(value: Any, most: int) -> bool:
-    level = [value] if isinstance(value, dict | list) else []
-    for _ in range(most + 1):
-        level = [each for one in level for each in (one.values() if isinstance(one, dict) else one)
-                 if isinstance(each, dict | list)] if level else []  # fmt: skip
-    return bool(level)
 
 
 def _is_utf8(body: bytes) -> bool:

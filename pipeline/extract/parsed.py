@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -15,6 +16,12 @@ import pyarrow as pa
 from pipeline import contract
 from pipeline.aws.redaction import redacted
 from pipeline.extract.page import Page, refuse, show
+
+DEPTH = 100
+"""Lists and objects within each other that a reply may have; an image builder has four."""
+
+_SHALLOW = 10
+"""Likewise, up to which what is not declared is written without a closer look."""
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -48,10 +55,36 @@ def page_of_objects(reply: dict[str, Any]) -> Page:
     return Page(pa.array(known, contract.BUILDER), pa.array(extra, pa.string()), token or None, members)
 
 
+def extra_of(builder: dict[str, Any]) -> str | None:
+    """The members of an image builder that the contract does not declare, as JSON, where all others fit their columns.
+
+    Raises ValueError for what is to be read with more care.
+    """
+    beyond = _beyond(builder, _BUILDER_NAMES)
+    return redacted(plain_json(beyond)) if beyond else None
+
+
+def plain_json(value: Any) -> str:
+    """JSON, as `as_json` writes it. Raises ValueError where it is deep, or has a number that no float holds."""
+    if is_deeper(value, _SHALLOW):
+        raise ValueError("it is deep")
+    text = _encode(value)
+    return text if _is_unicode(text) else as_json(value)
+
+
+def is_deeper(value: Any, most: int) -> bool:
+    """Whether a value has more lists and objects within each other."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(most + 1):
+        level = [each for one in level for each in (one.values() if isinstance(one, dict) else one)
+                 if isinstance(each, dict | list)] if level else []  # fmt: skip
+    return bool(level)
+
+
 def as_json(value: Any) -> str:
     """JSON that is valid Unicode: half a surrogate pair, which JSON can escape, stays escaped."""
     try:
-        text = json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
+        text = _encode(value)
     except ValueError:  # CBOR has numbers that JSON has not.
         value = json.loads(json.dumps(value, default=str), parse_constant=str)
         text = json.dumps(value, ensure_ascii=False)
@@ -75,6 +108,48 @@ def _kind(arrow: pa.DataType) -> _Kind:
 
 _Kind: TypeAlias = "dict[str, _Kind] | list[_Kind] | str"
 _BUILDER = _kind(contract.BUILDER)
+
+_encode = json.JSONEncoder(ensure_ascii=False, default=str, allow_nan=False).encode
+
+
+@dataclass(frozen=True)
+class _Names:
+    """The declared members of an object, and those of them that hold objects themselves, with whether in a list."""
+
+    all: frozenset[str]
+    of_objects: tuple[tuple[str, bool, _Names], ...]
+
+    @classmethod
+    def of(cls, kind: _Kind) -> _Names:
+        assert isinstance(kind, dict)
+        below = []
+        for name, each in kind.items():
+            inner = each[0] if isinstance(each, list) else each
+            if isinstance(inner, dict):
+                below.append((name, isinstance(each, list), cls.of(inner)))
+        return cls(frozenset(kind), tuple(below))
+
+
+_BUILDER_NAMES = _Names.of(_BUILDER)
+
+
+def _beyond(value: dict[str, Any], names: _Names) -> dict[str, Any] | None:
+    """The members of an object that are not declared; the same as `_split` where all that are declared fit."""
+    found = None
+    if not value.keys() <= names.all:
+        found = {name: inner for name, inner in value.items() if name not in names.all}
+    for name, is_list, inner in names.of_objects:
+        if not (below := value.get(name)):
+            continue
+        beyond: dict[str, Any] | None
+        if is_list:
+            parts = ((str(position), _beyond(each, inner)) for position, each in enumerate(below) if each)
+            beyond = {position: part for position, part in parts if part} or None
+        else:
+            beyond = _beyond(below, inner)
+        if beyond:
+            found = {**(found or {}), name: beyond}
+    return {name: found[name] for name in value if name in found} if found and len(found) > 1 else found
 
 
 def _separated(item: Any, index: int) -> tuple[dict[str, Any], dict[str, Any]]:

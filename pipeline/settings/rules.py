@@ -149,7 +149,7 @@ def read_rules(file: SettingsFile = NO_FILE) -> Rules:
     given = read_yaml(RulesFile, file, _keys_at)
     defaults = _defaults()
     checks = given.checks or defaults["checks"]
-    changes = {name: given.rules.get(name, RuleKeys()) for name in [*defaults["rules"], *given.rules]}
+    changes = {name: given.rules.get(name, RuleKeys.model_construct()) for name in [*defaults["rules"], *given.rules]}
     return Rules(
         tuple(
             _rule(name, defaults["rules"].get(name, {}), own, checks) for name, own in changes.items() if own.enabled
@@ -158,7 +158,7 @@ def read_rules(file: SettingsFile = NO_FILE) -> Rules:
         tuple(given.billed_states or defaults["billed_states"]),
         checks,
         given.proof_hours or defaults["proof_hours"],
-        working_hours(defaults["working_hours"], given.working_hours or WorkingHoursKeys()),
+        working_hours(defaults["working_hours"], given.working_hours or WorkingHoursKeys.model_construct()),
         tuple(accepted(given.exceptions)),
     )
 

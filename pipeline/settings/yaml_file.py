@@ -23,7 +23,8 @@ KeysAt = Callable[[Sequence[Step]], list[str]]
 class Keys(BaseModel):
     """A group of keys of a settings file: unknown keys are refused, and so are values of another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    # Most have no such file, and need not wait for its validator to be made.
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 Model = TypeVar("Model", bound=Keys)
@@ -54,7 +55,7 @@ def read_yaml(model: type[Model], file: SettingsFile, keys_at: KeysAt) -> Model:
     """
     text = file.text()
     if text is None:
-        return model()
+        return model.model_construct()
     try:
         root = yaml.compose(text, _Loader)
         _require_distinct_keys(file.name, root)

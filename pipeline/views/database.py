@@ -14,12 +14,11 @@ import duckdb
 
 from pipeline.errors import WarehouseError
 from pipeline.views.catalogue import catalogue
-from pipeline.views.dependencies import FOLDED, LIVE, RAW, SINCE, in_order, reads_of, with_sources
+from pipeline.views.dependencies import FOLDED, LIVE, RAW, in_order, reads_of, with_sources
 from pipeline.views.settings_views import Settings
 from pipeline.views.view import View
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.raw_tables import bound_scans, lasting_scans
-from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.scan import empty_scan, first_words, quoted
 from pipeline.warehouse.storage import SCRATCH
 
@@ -39,7 +38,7 @@ def build(warehouse: Warehouse, settings: Settings | None = None) -> str:
     holdings = warehouse.holdings()
     if not holdings.commits:
         raise warehouse.no_snapshot()
-    if isinstance(warehouse.storage, ObjectStorage):
+    if warehouse.storage.is_remote:
         return ""
     settings = settings or Settings()
     folder = Path(warehouse.location)
@@ -103,7 +102,7 @@ def create_over(
     first = with_sources(views, kept)
     needed = {t for name in first for t in reads_of(views[name]).raw_tables}
     connection.begin()
-    for schema in (RAW, FOLDED, LIVE, SINCE) if folded else (RAW,):
+    for schema in (RAW, FOLDED, LIVE) if folded else (RAW,):
         connection.execute(f"create schema {schema}")
     at_first = {f"{RAW}.{name}": scan if name in needed else empty_scan(name) for name, scan in scans.items()}
     at_first |= {f"{FOLDED}.{name}": scan if first else nothing for name, (scan, nothing) in folded.items()}

@@ -18,10 +18,10 @@ RAW = "raw"
 """The schema of the raw tables."""
 
 FOLDED = "folded"
-"""The schema of what is folded; see `folded`, also for the next two."""
+"""The schema of what is folded; see `folded`, also for the next one."""
 
-LIVE, SINCE = "live", "since"
-"""Schemas of views whose names are known with the schema."""
+LIVE = "live"
+"""The schema of views whose names are known with it."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,7 @@ def reads(query: str) -> Reads:
         raise ViewError(f"This query cannot be parsed ({error}): {query}") from error
     return Reads(
         frozenset(
-            f"{schema}.{name}" if schema in (LIVE, SINCE) else name
-            for schema, name in tables
-            if schema not in (RAW, FOLDED)
+            f"{schema}.{name}" if schema == LIVE else name for schema, name in tables if schema not in (RAW, FOLDED)
         ),
         frozenset(name for schema, name in tables if schema == RAW),
         frozenset(name for schema, name in tables if schema == FOLDED),

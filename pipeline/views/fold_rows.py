@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from pipeline.views import fold_order, folded
 from pipeline.views.catalogue import catalogue
 from pipeline.views.database import create_over
-from pipeline.views.dependencies import LIVE, SINCE, reads, reads_of, with_sources
-from pipeline.views.folded import CLOSED, OPEN, open_name, query_of
+from pipeline.views.dependencies import LIVE, reads, reads_of, with_sources
+from pipeline.views.folded import CLOSED, OPEN, closing_query, open_name, query_of
 from pipeline.views.settings_views import Settings
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.folds import (
@@ -69,9 +69,10 @@ def connection_to(
 def with_rows(home: Warehouse, holdings: Holdings, settings: Settings, before: Fold | None, made: Fold) -> Fold:
     """A fold with its rows: the finished ones of the fold before and those that come to them; the open ones anew."""
     part = Part(before, made.through, made.late)
+    views = catalogue(settings)
     queries = {open_name(name): query_of("open", name) for name in OPEN}
-    queries |= {name: query_of("closed", name) for name in CLOSED}
-    names = {name for query in queries.values() for name in reads(query).views if name.startswith((LIVE, SINCE))}
+    queries |= {name: closing_query(name, views) for name in CLOSED}
+    names = {name for query in queries.values() for name in reads(query).views if name.startswith(LIVE)}
     orders = {open_name(name): order for name, order in OPEN.items()} | CLOSED
     relations: dict[str, Relation] = {}
     with connection_to(home, holdings, settings, part, names | set(fold_order.MOMENTS_READ)) as connection:

@@ -1,19 +1,20 @@
 """The views over a fold: history is what is finished, what was open, and what was seen since.
 
-Each view of history is put together of three. `folded.<view>` are its finished rows. `since.<view>` is the view's own
-query, of the looks that are not folded and the last sighting of each builder before them. `live.<view>` joins the first
-row of that to the open row that it goes on from (sql/fold/live). The view itself is what is finished and what is live.
+Each view of history is put together of three. `folded.<view>` are its finished rows. `since.<view>`, in the files of
+sql/fold, stands for the view's own query, of the looks that are not folded and the last sighting of each builder before
+them. `live.<view>` joins the first row of that to the open row that it goes on from (sql/fold/live). The view itself is
+what is finished and what is live.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
 from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, IMAGE_BUILDERS
-from pipeline.views.dependencies import FOLDED, LIVE, SINCE
+from pipeline.views.dependencies import FOLDED, LIVE
 from pipeline.views.sql_files import comment_and_query, sql_files
 from pipeline.views.view import View
 from pipeline.warehouse.scan import UNFOLDED, committed_extracts, committed_rows
@@ -109,20 +110,22 @@ def query_of(folder: str, name: str) -> str:
     return query
 
 
+def closing_query(name: str, views: Mapping[str, View]) -> str:
+    """The query of the finished rows of a kind, given the views without a fold."""
+    return _of_what_came(query_of("closed", name), lambda came: _computed_query(views[came], _live_names(came)))
+
+
 def over_fold(views: Mapping[str, View], has_times: bool = True) -> dict[str, View]:
     """The views as they are over a fold. Without `has_times`, those that go by hours are left as they are."""
-    computed = [name for name in COMPUTED if has_times or name not in TIMED]
-    names = {name: f"{LIVE}.{name}" for name in computed}
     found = dict(views)
-    for name in computed:
-        own = names
-        if name == "image_builder_changes":
-            own = names | {"image_builder_sightings": f"{LIVE}.image_builder_tag_sightings"}
-        query = _computed_query(views[name], own)
+    for name in COMPUTED:
+        if name in TIMED and not has_times:
+            continue
+        query = _computed_query(views[name], _live_names(name))
         seam = _seam(name)
         if seam is not None:
-            found[f"{SINCE}.{name}"] = _helper(views[name], f"{SINCE}.{name}", query)
-        found[f"{LIVE}.{name}"] = _helper(views[name], f"{LIVE}.{name}", seam or query)
+            query = _of_what_came(seam, {name: query}.__getitem__)
+        found[f"{LIVE}.{name}"] = _helper(views[name], f"{LIVE}.{name}", query)
         if name in _WHOLE:
             found[name] = replace(views[name], query=f"select * from {LIVE}.{name}")
         if name in _UNITED:
@@ -170,7 +173,7 @@ def _history_seam() -> str:
         {begun},
         now.version + coalesce(before.version - 1, 0) as version
     )
-from {SINCE}.image_builder_history as now
+from since.image_builder_history as now
 left join {FOLDED}.{open_name("image_builder_history")} as before
     on now.arn = before.arn"""
 
@@ -187,6 +190,21 @@ def kept(views: Iterable[str]) -> set[str]:
     it at once than to compute one after another.
     """
     return {name for name in views if name.startswith(f"{LIVE}.") and name not in _NOT_KEPT}
+
+
+def _live_names(of: str) -> dict[str, str]:
+    """What a view reads of what is live, in place of other views."""
+    names = {name: f"{LIVE}.{name}" for name in COMPUTED}
+    if of == "image_builder_changes":
+        names["image_builder_sightings"] = f"{LIVE}.image_builder_tag_sightings"
+    return names
+
+
+def _of_what_came(query: str, own: Callable[[str], str]) -> str:
+    """A query of sql/fold with a view's own query for each `since.<view>`: a view of that would be bound twice."""
+    return re.sub(
+        r"\bsince\.(\w+)(\s+as\s+\w+)?", lambda match: f"(\n{own(match[1])}\n){match[2] or f' as {match[1]}'}", query
+    )
 
 
 def _computed_query(view: View, names: Mapping[str, str]) -> str:

@@ -16,7 +16,6 @@ from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES, Table
 from pipeline.errors import WarehouseError, missing_extra
 from pipeline.warehouse.contents import Contents
 from pipeline.warehouse.holdings import Holdings
-from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.snapshot_ids import Name
 from pipeline.warehouse.warehouse import Warehouse
 
@@ -120,6 +119,8 @@ def _action(holdings: Holdings, full: str, path: str) -> AddAction:
 
 def _options(warehouse: Warehouse) -> dict[str, str]:
     """What deltalake must be told of an object store: the credentials, region and endpoint of boto3's own."""
+    from pipeline.warehouse.s3_storage import ObjectStorage
+
     storage = warehouse.storage
     if not isinstance(storage, ObjectStorage):
         return {}

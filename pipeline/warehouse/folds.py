@@ -21,7 +21,6 @@ from pathlib import PurePosixPath
 from pipeline.warehouse.contents import Contents
 from pipeline.warehouse.holdings import FOLD, Holdings
 from pipeline.warehouse.raw_tables import file_literal
-from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.scan import quoted
 from pipeline.warehouse.snapshot_ids import Name, days_of, unjoined_id
 from pipeline.warehouse.warehouse import Warehouse
@@ -158,7 +157,7 @@ def is_whole(home: Warehouse, fold: Fold, names: Iterable[str]) -> bool:
     """Whether the files of some relations hold what was written. Of a bucket's that is taken on trust: S3 looks itself,
     and to read them all is what the fold is to save.
     """
-    if isinstance(home.storage, ObjectStorage):
+    if home.storage.is_remote:
         return True
     for file in (file for name in names for file in fold.relations[name].files):
         with home.storage.open(file.path) as source:

@@ -14,7 +14,15 @@ from typing import IO
 import pyarrow as pa
 
 from pipeline.errors import WarehouseError
-from pipeline.warehouse.storage import PATIENCE, SCRATCH, UNPUBLISHED, FileGoneError, as_warehouse_error, cannot_wait
+from pipeline.warehouse.storage import (
+    PATIENCE,
+    SCRATCH,
+    UNPUBLISHED,
+    FileGoneError,
+    FileSystem,
+    as_warehouse_error,
+    cannot_wait,
+)
 
 PART = ".part"
 """The ending of a file in the scratch folder that is being written. Its writer holds a lock on it."""
@@ -78,6 +86,9 @@ def _sync_folder(folder: Path) -> None:
 
 class LocalStorage:
     """An absolute folder. Files are renamed into place, because a local write is not atomic and a rename is."""
+
+    is_remote = False
+    files: FileSystem | None = None
 
     def __init__(self, root: Path, patience: float = PATIENCE) -> None:
         self._root = root

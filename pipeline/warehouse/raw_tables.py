@@ -19,7 +19,6 @@ from pipeline import sql_folder
 from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES, Table
 from pipeline.errors import WarehouseError
 from pipeline.warehouse.holdings import Holdings, checkpoint_made
-from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.scan import (
     RAW_TABLES,
     RECENT,
@@ -53,7 +52,7 @@ def bound_scans(warehouse: Warehouse, holdings: Holdings, names: set[str] | None
     if recent:
         commits = _bound_recent(warehouse, holdings)
         needed = holdings.commits  # In a folder it costs less to open a file than to know that it is not needed.
-        if isinstance(warehouse.storage, ObjectStorage) and set(recent) - {EXTRACTS.name}:
+        if warehouse.storage.is_remote and set(recent) - {EXTRACTS.name}:
             needed = _needed(warehouse, holdings, commits)
         for table in TABLES:
             if table.name in recent:
@@ -201,7 +200,7 @@ def _read(table: Table, warehouse: Warehouse, paths: list[str], ends: list[froze
 def file_literal(warehouse: Warehouse, path: str) -> str:
     """The full path of a file as DuckDB must be given it: of a local one, nothing is taken for a pattern."""
     full = f"{warehouse.location}/{path}"
-    return full if isinstance(warehouse.storage, ObjectStorage) else escaped(full)
+    return full if warehouse.storage.is_remote else escaped(full)
 
 
 def escaped(path: str) -> str:

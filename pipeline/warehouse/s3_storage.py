@@ -18,7 +18,7 @@ from pipeline.errors import ConfigurationError, WarehouseError
 from pipeline.warehouse.s3_errors import as_sentence, code_of, is_not_there, is_refused_condition
 from pipeline.warehouse.s3_lock import LeasedLock
 from pipeline.warehouse.s3_reads import FilesForDuckDB, Object, Reader
-from pipeline.warehouse.storage import PATIENCE, UnknownOutcomeError
+from pipeline.warehouse.storage import PATIENCE, FileSystem, UnknownOutcomeError
 
 IN_PARTS_FROM = 64 * 2**20
 """Bytes from which on a file is uploaded in parts. What is smaller is put in one request and leaves nothing behind."""
@@ -55,6 +55,8 @@ class _Object:
 class ObjectStorage:
     """A bucket and prefix. An upload appears whole; nobody sees what was not committed."""
 
+    is_remote = True
+
     def __init__(self, uri: str, patience: float = PATIENCE, kms_key: str | None = None) -> None:
         """`kms_key`: the KMS key that objects are encrypted with; the bucket's own default without one.
 
@@ -70,7 +72,7 @@ class ObjectStorage:
         region = sessions.configured_region(session) or "us-east-1"
         self.client = sessions.client(session, "s3", region, limits=replies.Limits(most_bytes=None))
         self.reader = Reader(self.client, self.bucket, self._uri)
-        self.files = FilesForDuckDB(self.reader, self.bucket)
+        self.files: FileSystem | None = FilesForDuckDB(self.reader, self.bucket)
         self._lock = LeasedLock(
             self.client, self.bucket, self._key(".lock"), self._uri, patience, encryption=self.encryption
         )

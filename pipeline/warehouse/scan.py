@@ -18,7 +18,6 @@ import pyarrow as pa
 from pipeline import contract
 from pipeline.contract import EXTRACTS, HIVE_KEY, PRICES, TABLES, Table
 from pipeline.errors import WarehouseError
-from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.storage import FileGoneError
 from pipeline.warehouse.warehouse import Warehouse
 
@@ -56,7 +55,7 @@ def open_connection(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     _open.add(connection)
     connection.execute("set TimeZone = 'UTC'")
-    if isinstance(warehouse.storage, ObjectStorage):
+    if warehouse.storage.files is not None:
         connection.register_filesystem(warehouse.storage.files)
     return connection
 
@@ -123,8 +122,9 @@ def answer(warehouse: Warehouse, ask: Callable[[], Answer]) -> Answer:
 
 def _failure_of(warehouse: Warehouse, error: duckdb.Error) -> WarehouseError | None:
     """What kept DuckDB from reading the warehouse's files; None for an error of another kind."""
-    if isinstance(warehouse.storage, ObjectStorage):
-        failure, warehouse.storage.files.failure = warehouse.storage.files.failure, None
+    files = warehouse.storage.files
+    if files is not None:
+        failure, files.failure = files.failure, None
         return failure
     if isinstance(error, duckdb.IOException) and warehouse.location in str(error) and _GONE.search(str(error)):
         return FileGoneError(f"The warehouse {warehouse.location} cannot be read: {first_words(error)}.")
@@ -133,7 +133,7 @@ def _failure_of(warehouse: Warehouse, error: duckdb.Error) -> WarehouseError | N
 
 def forget_failure(warehouse: Warehouse) -> None:
     """Forgets what kept DuckDB from reading a file, where the question is answered without it."""
-    if isinstance(warehouse.storage, ObjectStorage):
+    if warehouse.storage.files is not None:
         warehouse.storage.files.failure = None
 
 

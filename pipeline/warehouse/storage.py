@@ -56,8 +56,22 @@ class Held(Protocol):
         ...
 
 
+class FileSystem(Protocol):
+    """What DuckDB is to read files by that lie not in a folder. It makes a traceback of what Python raises: the error
+    itself is in `failure`.
+    """
+
+    failure: WarehouseError | None
+
+
 class Storage(Protocol):
     """The place where a warehouse lives: files by relative path, with slashes. Methods raise WarehouseError."""
+
+    is_remote: bool
+    """Whether each file costs requests over a network."""
+
+    files: FileSystem | None
+    """For DuckDB; None where it finds the files by itself."""
 
     @property
     def location(self) -> str:

@@ -24,7 +24,6 @@ from pipeline.warehouse.holdings import CHECKPOINTS, Holdings, checkpoint_made
 from pipeline.warehouse.joining import Join
 from pipeline.warehouse.publish import STALE_AFTER
 from pipeline.warehouse.raw_tables import COVERS, bound_scan, newest_checkpoint
-from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.scan import answer, committed_extracts, open_connection
 from pipeline.warehouse.snapshot_ids import SPANS, Name, days_of, unjoined_id
 from pipeline.warehouse.storage import as_warehouse_error
@@ -58,7 +57,7 @@ def tend(home: Warehouse, now: datetime, at_once: int | None = None) -> list[str
         holdings = home.holdings()
         contents = Contents.of(home.storage, holdings)
         over = removable(home, holdings, contents)  # Left by runs that died, or could not remove it.
-        most = MOST_AT_ONCE[isinstance(home.storage, ObjectStorage)] if at_once is None else at_once
+        most = MOST_AT_ONCE[home.storage.is_remote] if at_once is None else at_once
         found = list(_to_join(holdings, contents.counting(holdings.names(EXTRACTS)), settled, most))
         for joined, sources in found:
             lock.require()

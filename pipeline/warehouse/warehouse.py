@@ -23,7 +23,6 @@ from pipeline.warehouse.holdings import FOLDERS, Holdings
 from pipeline.warehouse.local_storage import LocalStorage
 from pipeline.warehouse.publication import Published
 from pipeline.warehouse.publish import Extracted, publish
-from pipeline.warehouse.s3_storage import ObjectStorage
 from pipeline.warehouse.snapshot_ids import (
     cadence_of,
     newest_of_each_window,
@@ -212,6 +211,9 @@ class Warehouse:
 def _open_storage(location: str, patience: float, kms_key: str | None) -> Storage:
     scheme, is_uri, _ = location.partition("://")
     if is_uri and scheme.lower() == "s3":
+        # Who has a folder need not wait for boto3 to be loaded.
+        from pipeline.warehouse.s3_storage import ObjectStorage
+
         return ObjectStorage(location, patience, kms_key)
     if is_uri:
         raise ConfigurationError(f"The warehouse {location} is neither a folder nor an s3:// URI.")

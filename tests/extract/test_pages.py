@@ -1,13 +1,17 @@
 """The bytes of a page: read by Arrow where they are as expected, by Python where they are not, never half."""
 
+import copy
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.errors import MalformedReplyError
 from pipeline.extract import pages
 from tests.support import builder
+from tests.support.effort import examples
 
 
 def page(*builders: Any, **beside: Any) -> bytes:
@@ -61,6 +65,55 @@ def test_members_outside_the_contract_are_kept_at_any_depth() -> None:
     assert read.extra[1].as_py() is None
     assert read.rest == {"TotalCount": 2}
     assert read.builders[0].as_py()["ImageBuilderErrors"][1]["ErrorCode"] is None
+
+
+def test_members_outside_the_contract_leave_the_others_to_arrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = page(FULL | {"Hibernation": {"Mode": "ON"}}, FULL, TotalCount=2)
+    monkeypatch.setattr(pages, "_read_by_python", lambda body: pytest.fail("the slow way was taken"))
+    (one,) = pages.read_pages([odd])
+    assert (one.extra.to_pylist(), one.rest) == (['{"Hibernation": {"Mode": "ON"}}', None], {"TotalCount": 2})
+    several = list(pages.read_pages([page(FULL, NextToken="next"), odd]))
+    assert [(p.extra.to_pylist(), p.next_token) for p in several] == [([None], "next"), (one.extra.to_pylist(), None)]
+    assert several[1].builders.equals(one.builders)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+_OBJECTS = ((), ("VpcConfig",), ("RootVolumeConfig",), ("ImageBuilderErrors", 0), ("AgentAccessConfig", "Settings", 0))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from(_OBJECTS), st.text(max_size=9), _VALUES), max_size=4),
+    st.dictionaries(st.text(max_size=9), _VALUES, max_size=1),
+)
+@examples(100, 20_000)
+def test_members_outside_the_contract_are_the_same_by_either_way(
+    odd: list[tuple[int, tuple[Any, ...], str, Any]], beside: dict[str, Any]
+) -> None:
+    builders = [copy.deepcopy(FULL) for _ in range(3)]
+    for number, path, name, value in odd:
+        place: Any = builders[number]
+        for step in path:
+            place = place[step]
+        place[name] = value
+    body = page(*builders, **beside)
+    told = pages._read_with_extra([body])
+    assert told is not None
+    fast, slow = told[0], pages._read_by_python(body)
+    assert fast.builders.equals(slow.builders)
+    assert fast.extra.to_pylist() == slow.extra.to_pylist()
+    assert (fast.next_token, fast.rest) == (slow.next_token, slow.rest)
+
+
+@pytest.mark.parametrize("odd", ["1e999", "[" * 20 + "]" * 20])
+def test_what_is_deep_or_larger_than_any_number_is_read_with_more_care(odd: str) -> None:
+    body = page(builder("b", New="odd")).replace(b'"odd"', odd.encode())
+    assert pages._read_with_extra([body]) is None
+    kept = json.loads(pages.read_page(body).extra[0].as_py())
+    assert kept == {"New": odd if odd == "1e999" else json.loads(odd)}
 
 
 def test_a_member_of_two_types_in_one_page_is_kept_in_both() -> None:
