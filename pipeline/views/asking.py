@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pipeline.contract import TABLES, Table
 from pipeline.errors import QueryError
-from pipeline.views import fold_order, folded
+from pipeline.views import fold_order
 from pipeline.views.catalogue import catalogue
 from pipeline.views.database import create_over
 from pipeline.views.dependencies import RAW
@@ -47,12 +47,14 @@ def connect(
     require_files: bool = True,
     since: date | None = None,
     with_fold: bool = True,
+    with_kept: bool = True,
     opened: Callable[[duckdb.DuckDBPyConnection], object] = lambda _: None,
 ) -> duckdb.DuckDBPyConnection:
     """A connection, in UTC, on which every view exists; or the named ones, with all that they read.
 
     Settled history is read from the fold where there is one, unless `with_fold` is false: the answers are the same, but
-    what was seen since is computed here. `opened` is called with the connection before that.
+    what was seen since is computed here. So is, in a small warehouse, what other views read, unless `with_kept` is
+    false; then it is a table. `opened` is called with the connection before that.
 
     The warehouse is listed once: the answers are of this moment. With `since`, of the snapshots from a day on only: who
     asks of the newest one need not have all files opened. Raises NoSnapshotError before the first snapshot, and
@@ -63,7 +65,7 @@ def connect(
         holdings = warehouse.holdings()
         if not holdings.commits:
             raise warehouse.no_snapshot()
-        told = sources(warehouse, holdings, settings or Settings(), names, with_fold and since is None)
+        told = sources(warehouse, holdings, settings or Settings(), names, with_fold and since is None, with_kept)
         raw_tables = told.raw_tables | set(told.scans)
         return holdings, told, [t for t in TABLES if {t.name, RECENT[t.name], UNFOLDED[t.name]} & raw_tables]
 
@@ -81,15 +83,16 @@ def connect(
     connection = open_connection(warehouse)
     opened(connection)
     try:
-        create_over(connection, told.views, told.scans, names is None, told.folded, folded.kept(told.views))
+        create_over(connection, told.views, told.scans, names is None, told.folded, told.kept)
         if not (told.folded and connection.sql(fold_order.not_in_order()).fetchall()):
             return connection
     except duckdb.Error as error:
-        if not told.folded or isinstance(error, duckdb.InterruptException):
+        if not told.kept or isinstance(error, duckdb.InterruptException):
             raise
-        forget_failure(warehouse)  # A file of the fold is gone or damaged, and nothing is lost.
+        # A file of the fold is gone or damaged, and nothing is lost; or a view fails that need not be asked.
+        forget_failure(warehouse)
     connection.close()
-    return connect(warehouse, settings, names, require_files, since, False, opened)
+    return connect(warehouse, settings, names, require_files, since, False, with_kept and bool(told.folded), opened)
 
 
 def _may_be_of_fold(error: duckdb.Error) -> bool:

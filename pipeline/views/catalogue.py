@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 from pipeline.views import generated
 from pipeline.views.dependencies import in_order
@@ -24,6 +24,11 @@ def views_of_files() -> tuple[View, ...]:
 
 def catalogue(settings: Settings | None = None) -> dict[str, View]:
     """Every view by name, with default settings where none are given. Raises ViewError."""
+    return dict(_catalogue(settings))
+
+
+@lru_cache(maxsize=4)
+def _catalogue(settings: Settings | None) -> dict[str, View]:
     files = {view.name: view for view in views_of_files()}
     views = (
         *settings_views(settings or Settings()),

@@ -30,7 +30,8 @@ STORAGE_VERSION = "v1.0.0"
 
 
 def build(warehouse: Warehouse, settings: Settings | None = None) -> str:
-    """Writes the file of views beside its place and swaps it in whole; returns its path.
+    """Writes the file of views beside its place and swaps it in whole; returns its path. One that has these views
+    already is left as it is: to have DuckDB bind all of them takes seconds.
 
     On an object store there is no such file, because DuckDB would need credentials of its own: `connect` creates the
     views in memory, and this returns "". Raises NoSnapshotError before the first snapshot.
@@ -40,19 +41,21 @@ def build(warehouse: Warehouse, settings: Settings | None = None) -> str:
         raise warehouse.no_snapshot()
     if warehouse.storage.is_remote:
         return ""
-    settings = settings or Settings()
+    views = catalogue(settings)
     folder = Path(warehouse.location)
     target = folder / DATABASE
     fresh = folder / SCRATCH / f"{os.getpid()}-{DATABASE}"
+    scans = lasting_scans(warehouse, holdings, target)
+    about = (warehouse.location, _digest(views, scans))
+    if _is_about(target, about):
+        return str(target)
     try:
         fresh.parent.mkdir(exist_ok=True)
         fresh.unlink(missing_ok=True)
         with duckdb.connect() as connection:
             connection.execute(f"attach {quoted(str(fresh))} as views (storage_version {quoted(STORAGE_VERSION)})")
             connection.execute("use views")
-            scans = lasting_scans(warehouse, holdings, target)
-            create_over(connection, catalogue(settings), scans, with_comments=True)
-            about = (warehouse.location, hashlib.sha256(repr(sorted(scans.items())).encode()).hexdigest()[:16])
+            create_over(connection, views, scans, with_comments=True)
             location, version = map(quoted, about)
             connection.execute(f"create view {RAW}.about as select {location} as warehouse, {version} as views")
             connection.execute("use memory; detach views")
@@ -60,6 +63,22 @@ def build(warehouse: Warehouse, settings: Settings | None = None) -> str:
     except (OSError, duckdb.Error) as error:
         raise WarehouseError(f"The views {target} cannot be written: {first_words(error)}.") from error
     return str(target)
+
+
+def _digest(views: Mapping[str, View], scans: Mapping[str, str]) -> str:
+    """Of all that is in the file of views, and of the release of DuckDB that bound it."""
+    told = (duckdb.__version__, STORAGE_VERSION, sorted(views.items()), sorted(scans.items()))
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def _is_about(database: Path, about: tuple[str, str]) -> bool:
+    if not database.exists():
+        return False
+    try:
+        with duckdb.connect(database, read_only=True) as connection:
+            return connection.sql(f"select warehouse, views from {RAW}.about").fetchall() == [about]
+    except duckdb.Error:  # Damaged, or of something else, or open elsewhere.
+        return False
 
 
 def column_types(view: View, settings: Settings | None = None) -> dict[str, str]:
@@ -113,10 +132,10 @@ def create_over(
     for view in in_order(views):
         if view.name in kept:
             connection.execute(f"create table {view.name} as {view.query}")
-            continue
-        create_view(connection, view)
-        if with_comments and not view.parameters:
-            _comment(connection, view)
+        else:
+            create_view(connection, view)
+        if with_comments and not view.parameters and "." not in view.name:
+            _comment(connection, view, "table" if view.name in kept else "view")
     for name, scan in at_last.items():
         if scan != at_first[name]:
             connection.execute(f"create or replace view {name} as {scan}")
@@ -130,7 +149,7 @@ def create_view(connection: duckdb.DuckDBPyConnection, view: View) -> None:
         connection.execute(f"create view {view.name} as {view.query}")
 
 
-def _comment(connection: duckdb.DuckDBPyConnection, view: View) -> None:
-    connection.execute(f"comment on view {view.name} is {quoted(f'{view.purpose} {view.grain}')}")
+def _comment(connection: duckdb.DuckDBPyConnection, view: View, kind: str) -> None:
+    connection.execute(f"comment on {kind} {view.name} is {quoted(f'{view.purpose} {view.grain}')}")
     for column, meaning in view.columns.items():
         connection.execute(f"comment on column {view.name}.{column} is {quoted(meaning)}")

@@ -102,6 +102,12 @@ def in_order(views: Mapping[str, View]) -> list[View]:
         raise ViewError(f"These views read one another in a circle: {' → '.join(reversed(error.args[1]))}.") from None
 
 
+def read_by_others(views: Mapping[str, View]) -> set[str]:
+    """The views that others of them read, but for those with parameters."""
+    read = frozenset[str]().union(*(reads_of(view).views for view in views.values()))
+    return {name for name in read & set(views) if not views[name].parameters}
+
+
 def with_sources(views: Mapping[str, View], names: Iterable[str]) -> set[str]:
     """The named views and all that they read, directly or not."""
     found: set[str] = set()

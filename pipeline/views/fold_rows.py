@@ -57,10 +57,10 @@ def connection_to(
     views = {name: view for name, view in views.items() if name in wanted}
     raw_tables = {table for view in views.values() for table in reads_of(view).raw_tables}
     scans = part.scans(raw_tables, home, holdings)
-    told = {name: (nothing, nothing) for name, nothing in _nothing().items()}
     if part.fold:
-        scans_of_fold = folded_scans(home, part.fold, part.fold.relations, as_now=False)
-        told = {name: (scan, told[name][1]) for name, scan in scans_of_fold.items()}
+        told = folded_scans(home, part.fold, part.fold.relations, as_now=False)
+    else:
+        told = {name: (nothing, nothing) for name, nothing in _nothing().items()}
     connection = open_connection(home)
     create_over(connection, views, scans, folded=told, kept=folded.kept(views) if is_kept else ())
     return connection

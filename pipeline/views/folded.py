@@ -185,11 +185,11 @@ _NOT_KEPT = tuple(
 """The live views that are wide and read once or twice."""
 
 
-def kept(views: Iterable[str]) -> set[str]:
+def kept(views: Iterable[str]) -> frozenset[str]:
     """Of views, those to make tables of: what is live is little, read by many, and DuckDB takes longer to plan all of
     it at once than to compute one after another.
     """
-    return {name for name in views if name.startswith(f"{LIVE}.") and name not in _NOT_KEPT}
+    return frozenset(name for name in views if name.startswith(f"{LIVE}.") and name not in _NOT_KEPT)
 
 
 def _live_names(of: str) -> dict[str, str]:

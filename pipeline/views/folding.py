@@ -26,6 +26,7 @@ from pipeline.warehouse.folds import (
     covered_by,
     ids_digest,
     is_whole,
+    last_day,
     newest_fold,
     suffixes_of,
     write_manifest,
@@ -87,23 +88,31 @@ class _Step:
 
     def take(self) -> date | None:
         holdings = self.home.holdings()
+        last = last_day(holdings, self._settled)
+        if last is None:
+            return None
+        before = newest_fold(self.home, holdings, fold_version.version())
+        if before is not None and before.through >= last and self._is_unchanged(before, holdings):
+            return before.through
         holdings.require_files(DATA_TABLES)
         contents = Contents.of(self.home.storage, holdings)
-        before = newest_fold(self.home, holdings, fold_version.version())
-        if before is not None and not self._goes_on(before, contents):
+        if before is not None and not (
+            self._is_as_written(before) and before.ids == ids_digest(contents, before.through)
+        ):
             before = None
         try:
             return self._made(holdings, contents, before)
         except _NotInOrderError:
             return self._made(holdings, contents, None)
 
-    def _goes_on(self, before: Fold, contents: Contents) -> bool:
-        """Whether what is folded is still so: of the same snapshots, by the same rules, and as it was written."""
-        return (
-            before.rules == fold_version.rules_of(self.settings)
-            and before.ids == ids_digest(contents, before.through)
-            and is_whole(self.home, before, before.relations)
-        )
+    def _is_unchanged(self, before: Fold, holdings: Holdings) -> bool:
+        """Whether no snapshot of a settled day has come since, nor become part of another file."""
+        return before.covers == covered_by(holdings, self._settled) and self._is_as_written(before)
+
+    def _is_as_written(self, before: Fold) -> bool:
+        """Whether what is folded is by the same rules, and whole."""
+        rules = fold_version.rules_of(self.settings)
+        return before.rules == rules and is_whole(self.home, before, before.relations)
 
     def _made(self, holdings: Holdings, contents: Contents, before: Fold | None) -> date | None:
         part = Part(before, self._settled + _LATER)

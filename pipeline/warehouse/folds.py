@@ -171,6 +171,12 @@ def is_of(fold: Fold, holdings: Holdings) -> bool:
     return fold.covers == covered_by(holdings, fold.through)
 
 
+def last_day(holdings: Holdings, upto: date) -> date | None:
+    """The last day, up to one, of which there can be a snapshot; None where there is none."""
+    spans = (days_of_file(name) for name in holdings.commits)
+    return max((min(last, upto) for first, last in spans if first <= upto), default=None)
+
+
 def covered_by(holdings: Holdings, through: date) -> frozenset[str]:
     """The names of the files that can have a snapshot of the days through one."""
     return frozenset(str(name) for name in holdings.commits if days_of_file(name)[0] <= through)
@@ -208,12 +214,11 @@ def suffixes_of(contents: Contents, through: date) -> tuple[tuple[str, str], ...
     return tuple(found)
 
 
-def folded_scans(home: Warehouse, fold: Fold, names: Iterable[str], as_now: bool = True) -> dict[str, str]:
-    """A query of the rows of each relation, with the ids of snapshots as they are now; or as before they were joined,
-    as they are kept.
-    """
+def folded_scans(home: Warehouse, fold: Fold, names: Iterable[str], as_now: bool = True) -> dict[str, tuple[str, str]]:
+    """A query of each relation's rows, and one of none. Ids are as they are now; else as kept, as before joining."""
     own_id = _current_id(fold) if as_now else "snapshot_id"
-    return {name: scan_of(home, fold.relations[name].columns, fold.relations[name].files, own_id) for name in names}
+    found = {name: fold.relations[name] for name in names}
+    return {name: (scan_of(home, r.columns, r.files, own_id), no_rows(r.columns)) for name, r in found.items()}
 
 
 def scan_of(home: Warehouse, columns: Mapping[str, str], files: Iterable[FoldFile], own_id: str = "snapshot_id") -> str:

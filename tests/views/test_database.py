@@ -369,18 +369,28 @@ def answers_while_replaced(look: Looker, *questions: str, times: int = 8) -> dic
     """What another process is told, question by question, while the newest window is published again and again."""
     database = views.build(look.warehouse)
     command = [sys.executable, "-c", READER, database, *questions]
+    lines: list[str] = []
+
+    def told_of() -> list[list[str]]:
+        """The answers to each question so far."""
+        words = [line.split() for line in lines if " " in line]
+        return [[value for number, value in words if number == str(n)] for n in range(len(questions))]
+
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdout
         assert reader.stdout.readline() == "ready\n"
-        for _ in range(times):
+        gathering = threading.Thread(target=lambda: lines.extend(reader.stdout or ()))
+        gathering.start()
+        published = 0
+        while published < times or (min(map(len, told_of())) < 10 and published < 100):
             look.publish()
+            published += 1
         is_reading = reader.poll() is None
         reader.kill()
-        lines = [line.split() for line in reader.stdout.read().splitlines() if " " in line]
+        gathering.join()
     assert is_reading
-    answers = {question: [line[1] for line in lines if line[0] == str(n)] for n, question in enumerate(questions)}
-    assert min(map(len, answers.values())) > 10
-    return {question: set(found) for question, found in answers.items()}
+    assert min(map(len, told_of())) >= 10
+    return {question: set(found) for question, found in zip(questions, told_of(), strict=True)}
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from pipeline.contract import IMAGE_BUILDERS
 from pipeline.errors import QueryError, QueryTimeoutError, WarehouseError
 from pipeline.settings import Environment
 from pipeline.settings.rules import read_rules
-from pipeline.views import fold_version, folded
+from pipeline.views import fold_version, folded, usable
 from pipeline.views.catalogue import catalogue
 from pipeline.views.dependencies import reads
 from pipeline.views.usable import sources
@@ -445,8 +445,9 @@ def test_a_look_that_tells_of_a_time_that_is_folded_makes_no_use_of_the_fold(wee
 
 
 @pytest.mark.parametrize("condition", [f"arn = '{builder('b')['Arn']}'", "name = 'b'"])
-def test_a_filter_reaches_the_rows(condition: str, week_home: Warehouse) -> None:
+def test_a_filter_reaches_the_rows(condition: str, week_home: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one builder's history its rows alone are read, with a fold and without."""
+    monkeypatch.setattr(usable, "SMALL", 0)
     for view in ("image_builder_history", "image_builder_spans", "image_builder_changes"):
         # Of changes without a fold, lists are compared of all builders.
         for with_fold in (True,) if view == "image_builder_changes" else (False, True):
