@@ -12,6 +12,8 @@ OLDEST_PYTHON ?= python3.11
 NEWEST_PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3; do command -v $$p >/dev/null && $$p -c '' 2>/dev/null && echo $$p && break; done)
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
+# Who forbids Python to keep what it has compiled would wait for it in each of the processes that are started here.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test quick test-long test-versions audit system check dev notebook bench docs constraints clean

@@ -1,16 +1,15 @@
-"""The report's charts, drawn by Altair and Vega-Lite as SVG pictures: no script has to run for them, and they print."""
+"""The report's charts, drawn by Vega-Lite as SVG pictures: no script has to run for them, and they print."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import altair as alt
-
 from pipeline import shown
 from pipeline.report.colours import AMOUNTS, STATE_COLOURS, colours_of
-from pipeline.report.pictures import svg
+from pipeline.report.pictures import Spec, svg
 from pipeline.report.queries import Row, Series
 
 _WIDTHS = {"wide": 1060, "narrow": 330}
@@ -20,6 +19,13 @@ _LABELS = {"wide": 16, "narrow": 6}
 """Days that have a label, at most: more would run into each other."""
 
 _WIDEST_BAR = 56
+
+_CONFIG: Spec = {
+    "view": {"stroke": None},
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "grid": True},
+    "axisX": {"grid": False},
+}
+_LEGEND: Spec = {"orient": "bottom", "labelFontSize": 12, "symbolType": "square", "symbolOpacity": 1}
 
 
 @dataclass(frozen=True)
@@ -48,22 +54,27 @@ def states_chart(series: Series) -> Chart | None:
         }
         for row in series.rows
     ]
-    colour = alt.Color("state:N", title=None, scale=alt.Scale(domain=states, range=colours_of(states)))
+    colour: Spec = {"field": "state", "type": "nominal", "title": None}
+    colour["scale"] = {"domain": states, "range": colours_of(states)}
 
-    def drawn(x: alt.X, bar: int) -> Any:
-        return (
-            alt.Chart(_data(rows))
-            .mark_bar(size=bar, opacity=1)
-            .encode(
-                x=x,
-                y=alt.Y("builders:Q", title="image builders", axis=alt.Axis(tickMinStep=1)),
-                color=colour,
-                order=alt.Order("place:Q"),
-                description=alt.Description("told:N"),
-            )
-        )
+    def drawn(x: Spec, bar: int) -> Spec:
+        return {
+            "mark": {"type": "bar", "size": bar, "opacity": 1},
+            "encoding": {
+                "x": x,
+                "y": {
+                    "field": "builders",
+                    "type": "quantitative",
+                    "title": "image builders",
+                    "axis": {"tickMinStep": 1},
+                },
+                "color": colour,
+                "order": {"field": "place", "type": "quantitative"},
+                "description": {"field": "told", "type": "nominal"},
+            },
+        }
 
-    return _chart("states", series, drawn)
+    return _chart("states", series, rows, drawn)
 
 
 def cost_chart(series: Series) -> Chart | None:
@@ -81,71 +92,66 @@ def cost_chart(series: Series) -> Chart | None:
         for name, column in amounts.items()
         for row in series.rows
     ]
-    colour = alt.Color(
-        "amount:N", title=None, scale=alt.Scale(domain=list(AMOUNTS), range=list(AMOUNTS.values())), sort=list(AMOUNTS)
-    )
+    colour: Spec = {"field": "amount", "type": "nominal", "title": None, "sort": list(AMOUNTS)}
+    colour["scale"] = {"domain": list(AMOUNTS), "range": list(AMOUNTS.values())}
 
-    def drawn(x: alt.X, bar: int) -> Any:
-        base = alt.Chart(_data(rows)).encode(
-            x=x,
-            y=alt.Y("usd:Q", title="US dollars", stack=None),
-            color=colour,
-            description=alt.Description("told:N"),
-        )
-        most = base.transform_filter("datum.amount == 'at most'").mark_bar(size=bar, opacity=1)
-        likely = base.transform_filter("datum.amount == 'most likely'").mark_bar(size=round(bar * 0.6), opacity=1)
-        # A bar without height is a line, and has the same legend as bars.
-        least = base.transform_filter("datum.amount == 'at least'").mark_tick(thickness=3, size=bar, opacity=1)
-        return most + likely + least
+    def drawn(x: Spec, bar: int) -> Spec:
+        encoding = {
+            "x": x,
+            "y": {"field": "usd", "type": "quantitative", "title": "US dollars", "stack": None},
+            "color": colour,
+            "description": {"field": "told", "type": "nominal"},
+        }
+        marks = {
+            "at most": {"type": "bar", "size": bar, "opacity": 1},
+            "most likely": {"type": "bar", "size": round(bar * 0.6), "opacity": 1},
+            # A bar without height is a line, and has the same legend as bars.
+            "at least": {"type": "tick", "thickness": 3, "size": bar, "opacity": 1},
+        }
+        return {
+            "layer": [
+                {"mark": mark, "encoding": encoding, "transform": [{"filter": f"datum.amount == '{amount}'"}]}
+                for amount, mark in marks.items()
+            ]
+        }
 
-    return _chart("cost", series, drawn)
+    return _chart("cost", series, rows, drawn)
 
 
-def _chart(name: str, series: Series, drawn: Any) -> Chart:
+def _chart(name: str, series: Series, rows: list[Row], drawn: Callable[[Spec, int], Spec]) -> Chart:
     days = sorted({row["day"] for row in series.rows})
     years = sorted({day.year for day in days})
     pictures = {}
     for kind, width in _WIDTHS.items():
-        columns = 3 if kind == "narrow" else 8
         every = -(-len(days) // _LABELS[kind])
         # Bars stand above their days, each a place of its own: on an axis of time they would stand on an edge, and a
         # tomorrow would follow.
-        axis = alt.Axis(
-            values=[_plain(day) for day in days[::every]],
-            labelExpr="timeFormat(toDate(datum.value), '%-d %b')",
-            labelAngle=0,
-            labelOverlap=False,
-            ticks=False,
-        )
-        x = alt.X("day:O", title=" – ".join(dict.fromkeys([str(years[0]), str(years[-1])])), axis=axis)
+        axis = {
+            "values": [_plain(day) for day in days[::every]],
+            "labelExpr": "timeFormat(toDate(datum.value), '%-d %b')",
+            "labelAngle": 0,
+            "labelOverlap": False,
+            "ticks": False,
+        }
+        title = " – ".join(dict.fromkeys([str(years[0]), str(years[-1])]))
+        x = {"field": "day", "type": "ordinal", "title": title, "axis": axis}
         bar = max(2, min(_WIDEST_BAR, round(0.7 * (width - 60) / len(days))))
-        picture = (
+        pictures[kind] = svg(
             drawn(x, bar)
-            .properties(
-                width=width, height=240, background="transparent", autosize={"type": "fit", "contains": "padding"}
-            )
-            .configure_view(stroke=None)
-            .configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal", grid=True)
-            .configure_axisX(grid=False)
-            .configure_legend(
-                orient="bottom",
-                columns=columns,
-                labelFontSize=12,
-                symbolType="square",
-                symbolOpacity=1,
-            )
+            | {
+                "data": {"values": [{key: _plain(value) for key, value in row.items()} for row in rows]},
+                "width": width,
+                "height": 240,
+                "background": "transparent",
+                "autosize": {"type": "fit", "contains": "padding"},
+                "config": _CONFIG | {"legend": _LEGEND | {"columns": 3 if kind == "narrow" else 8}},
+            }
         )
-        pictures[kind] = svg(picture)
     return Chart(name, series.title, series.note, pictures)
 
 
 def _told(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
-
-
-def _data(rows: list[Row]) -> Any:
-    make: Any = alt.Data  # Altair leaves it untyped.
-    return make(values=[{k: _plain(v) for k, v in row.items()} for row in rows])
 
 
 def _plain(value: Any) -> Any:

@@ -53,15 +53,14 @@ def keep(warehouse: Warehouse, settings: views.Settings | None = None) -> str:
 
 def _render(warehouse: Warehouse, settings: views.Settings | None) -> str:
     try:
-        import altair  # noqa: F401
         import jinja2  # noqa: F401
         import vl_convert  # noqa: F401
     except ImportError as error:
         raise missing_extra("The report", "report", error) from error
-    from pipeline.report import charts  # Charting libraries take long to load.
+    from pipeline.report import charts
 
     template = _template()
-    with views.connect(warehouse, settings) as connection:
+    with views.connect(warehouse, settings, with_comments=False) as connection:
         queries.work_out(connection)
         counts = queries.ask_one(connection, "figures")
         first, newest = counts["first_look_at"], counts["newest_look_at"]

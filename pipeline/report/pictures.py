@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import altair as alt
 import vl_convert
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
@@ -13,14 +12,11 @@ FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 _MARK = re.compile(r'(<path aria-label="([^"]*)"[^>]*?)/>')
 
 
-def svg(chart: Any) -> str:
-    """An Altair chart as SVG. What a mark's description tells is shown when a mouse rests on it."""
-    # Not by Altair's configure(), which drops what was configured before.
-    spec = chart.to_dict()
-    spec.setdefault("config", {})["font"] = FONT
-    drawn = vl_convert.vegalite_to_svg(spec, vl_version=_vegalite_version())
+Spec = dict[str, Any]
+"""A chart, or a part of one, as Vega-Lite's JSON has it: https://vega.github.io/vega-lite/docs/."""
+
+
+def svg(chart: Spec) -> str:
+    """A chart as SVG. What a mark's description tells is shown when a mouse rests on it."""
+    drawn = vl_convert.vegalite_to_svg(chart | {"config": chart.get("config", {}) | {"font": FONT}})
     return str(_MARK.sub(r"\1><title>\2</title></path>", drawn))
-
-
-def _vegalite_version() -> str:
-    return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])

@@ -48,13 +48,15 @@ def connect(
     since: date | None = None,
     with_fold: bool = True,
     with_kept: bool = True,
+    with_comments: bool = True,
     opened: Callable[[duckdb.DuckDBPyConnection], object] = lambda _: None,
 ) -> duckdb.DuckDBPyConnection:
     """A connection, in UTC, on which every view exists; or the named ones, with all that they read.
 
     Settled history is read from the fold where there is one, unless `with_fold` is false: the answers are the same, but
     what was seen since is computed here. So is, in a small warehouse, what other views read, unless `with_kept` is
-    false; then it is a table. `opened` is called with the connection before that.
+    false; then it is a table. `opened` is called with the connection before that. Where no names are given, views and
+    columns have comments, unless `with_comments` is false.
 
     The warehouse is listed once: the answers are of this moment. With `since`, of the snapshots from a day on only: who
     asks of the newest one need not have all files opened. Raises NoSnapshotError before the first snapshot, and
@@ -83,7 +85,7 @@ def connect(
     connection = open_connection(warehouse)
     opened(connection)
     try:
-        create_over(connection, told.views, told.scans, names is None, told.folded, told.kept)
+        create_over(connection, told.views, told.scans, with_comments and names is None, told.folded, told.kept)
         if not (told.folded and connection.sql(fold_order.not_in_order()).fetchall()):
             return connection
     except duckdb.Error as error:
@@ -92,7 +94,8 @@ def connect(
         # A file of the fold is gone or damaged, and nothing is lost; or a view fails that need not be asked.
         forget_failure(warehouse)
     connection.close()
-    return connect(warehouse, settings, names, require_files, since, False, with_kept and bool(told.folded), opened)
+    are_kept = with_kept and bool(told.folded)
+    return connect(warehouse, settings, names, require_files, since, False, are_kept, with_comments, opened)
 
 
 def _may_be_of_fold(error: duckdb.Error) -> bool:
@@ -117,7 +120,7 @@ class Answers:
         """Raises what `connect` does."""
         self._warehouse = warehouse
         self._connect: Callable[..., duckdb.DuckDBPyConnection] = partial(
-            connect, warehouse, settings, names, require_files, since
+            connect, warehouse, settings, names, require_files, since, with_comments=False
         )
         self._with_fold = True
         self._connection: duckdb.DuckDBPyConnection | None = self._connect()
@@ -136,7 +139,7 @@ class Answers:
 
         def once() -> Answer:
             if self._connection is None:
-                self._connection = self._connect(self._with_fold)
+                self._connection = self._connect(with_fold=self._with_fold)
             try:
                 return question(self._connection)
             except duckdb.Error as error:

@@ -688,6 +688,7 @@ def test_requests_to_s3_are_few_however_old_the_warehouse_is(look: Looker, tmp_p
         for what, command in {
             "current": ["query", "from image_builders_current"],
             "findings": ["query", "from findings"],
+            "first fold": ["snapshot"],  # Of all 60 days at once, of each a file a table.
             "snapshot": ["snapshot"],
         }.items():
             s3_reads._kept = s3_reads._Kept()  # Each as a process of its own.
@@ -699,6 +700,7 @@ def test_requests_to_s3_are_few_however_old_the_warehouse_is(look: Looker, tmp_p
     for of_days in asked.values():
         assert of_days["current"] <= 60
         assert of_days["findings"] <= 150
+        assert of_days["first fold"] <= 400
         assert of_days["snapshot"] <= 200
     print(asked)
 

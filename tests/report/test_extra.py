@@ -14,13 +14,13 @@ def test_without_its_packages_all_but_the_report_works(
     looker: Callable[..., Looker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looker(builder("a")).sandbox.clock.set(None)
-    for name in ("altair", "vl_convert"):
+    for name in ("jinja2", "vl_convert"):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "pipeline.report.charts", raising=False)
     assert image_builders("snapshot", "--region", "us-east-1").returncode == 0
     assert (
         image_builders("query", "select name from image_builders_current", "--format", "csv").stdout.split()[1] == "a"
     )
-    sentence = r"The report needs packages that are not installed \(altair\): run pip install '\.\[report\]' in a clone"
+    sentence = r"The report needs packages that are not installed \(jinja2\): run pip install '\.\[report\]' in a clone"
     failed(image_builders("report"), 2, sentence)
     assert not Path("report.html").exists()
