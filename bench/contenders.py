@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -99,6 +100,17 @@ def drained() -> Callable[[Path], None]:
     import boto3
 
     client = boto3.client("appstream")
+    drain(client)
+
+    def work(folder: Path) -> None:
+        for _ in pages(client):
+            pass
+
+    return work
+
+
+def drain(client: Any) -> None:
+    """Has a client throw its pages away before it parses them."""
 
     def take(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
         tail = response_dict["body"][-64:].decode()
@@ -107,12 +119,6 @@ def drained() -> Callable[[Path], None]:
         customized_response_dict |= {"ImageBuilders": [], "NextToken": token}
 
     client.meta.events.register("before-parse.appstream.DescribeImageBuilders", take)
-
-    def work(folder: Path) -> None:
-        for _ in pages(client):
-            pass
-
-    return work
 
 
 def targets() -> list[tuple[str, str]]:
@@ -130,7 +136,8 @@ def sweep_this_project() -> Callable[[Path], None]:
     from pipeline.warehouse import Extracted, Warehouse
     from pipeline.windows import Window
 
-    wanted = [Target(a, r, "aws", (Role(f"arn:aws:iam::{a}:role/reader"),)) for a, r in targets()]
+    part, of = map(int, os.environ.get("BENCH_PART", "0/1").split("/"))
+    wanted = [Target(a, r, "aws", (Role(f"arn:aws:iam::{a}:role/reader"),)) for a, r in targets()][part::of]
 
     def work(folder: Path) -> None:
         warehouse = Warehouse(str(folder))
@@ -139,6 +146,55 @@ def sweep_this_project() -> Callable[[Path], None]:
             rows = sweep.run(wanted, sink)
         assert {row["status"] for row in rows} == {"ok"}
         warehouse.publish(Window.at("daily", datetime.now(UTC)), [Extracted(rows, stream)])
+
+    return work
+
+
+def sweep_in_two_processes() -> Callable[[Path], None]:
+    """Half of the targets each, and half as many at once, as two shards of a run have them."""
+    command = [sys.executable, "-m", "bench.contenders", "sweep_this_project"]
+    both = [
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"BENCH_PART": f"{part}/2", "BENCH_AT_ONCE": str(AT_ONCE // 2)},
+        )
+        for part in range(2)
+    ]
+
+    def work(folder: Path) -> None:
+        folder.mkdir()
+        for process in both:
+            assert process.stdin
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in both:
+            assert process.stdout
+            process.stdout.readline()
+
+    return work
+
+
+def sweep_botocore() -> Callable[[Path], None]:
+    """The calls of botocore alone, with as many threads: a client for each region, keys that are known, pages thrown away."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import boto3
+    from botocore.config import Config
+
+    wanted = targets()
+    session, config = boto3.Session(), Config(max_pool_connections=AT_ONCE)
+    clients = {region: session.client("appstream", region, config=config) for region in {r for _, r in wanted}}
+    for client in clients.values():
+        drain(client)
+
+    def work(folder: Path) -> None:
+        folder.mkdir()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for _ in pool.map(lambda target: list(pages(clients[target[1]])), wanted):
+                pass
 
     return work
 
@@ -190,6 +246,8 @@ CONTENDERS: dict[str, Callable[[], Callable[[Path], None]]] = {
     "from_pylist": from_pylist,
     "drained": drained,
     "sweep_this_project": sweep_this_project,
+    "sweep_in_two_processes": sweep_in_two_processes,
+    "sweep_botocore": sweep_botocore,
     "sweep_script": sweep_script,
 }
 

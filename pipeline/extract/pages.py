@@ -21,7 +21,7 @@ import pyarrow.json
 from pipeline import contract
 from pipeline.contract import member
 from pipeline.extract.page import Page, refuse, show
-from pipeline.extract.parsed import DEPTH, EARLIEST, LATEST, extra_of, is_deeper, page_of_objects, plain_json
+from pipeline.extract.parsed import DEPTH, EARLIEST, LATEST, extras_of, is_deeper, page_of_objects, plain_json
 
 _REPLY = pa.schema([("ImageBuilders", pa.list_(contract.BUILDER)), ("NextToken", pa.string())])
 _STRICTLY, _LENIENTLY = (
@@ -91,7 +91,7 @@ def _read_with_extra(bodies: Sequence[bytes]) -> list[Page] | None:
     try:
         replies = [json.loads(body, parse_constant=_no_json) for body in bodies]
         return [
-            replace(page, extra=pa.array(map(extra_of, reply.pop("ImageBuilders")), pa.string()), rest=_rest(reply))
+            replace(page, extra=pa.array(extras_of(reply.pop("ImageBuilders")), pa.string()), rest=_rest(reply))
             for page, reply in zip(read, replies, strict=True)
         ]
     except (ValueError, RecursionError):

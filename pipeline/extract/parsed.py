@@ -20,8 +20,8 @@ from pipeline.extract.page import Page, refuse, show
 DEPTH = 100
 """Lists and objects within each other that a reply may have; an image builder has four."""
 
-_SHALLOW = 10
-"""Likewise, up to which what is not declared is written without a closer look."""
+_SHALLOW = 50
+"""Likewise, one after another or within each other, up to which what is not declared needs no closer look."""
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -55,20 +55,29 @@ def page_of_objects(reply: dict[str, Any]) -> Page:
     return Page(pa.array(known, contract.BUILDER), pa.array(extra, pa.string()), token or None, members)
 
 
-def extra_of(builder: dict[str, Any]) -> str | None:
-    """The members of an image builder that the contract does not declare, as JSON, where all others fit their columns.
-
-    Raises ValueError for what is to be read with more care.
+def extras_of(builders: list[dict[str, Any]]) -> list[str | None]:
+    """Of each image builder the members that the contract does not declare, as JSON, or None, where all others fit
+    their columns. Raises ValueError for what is to be read with more care.
     """
-    beyond = _beyond(builder, _BUILDER_NAMES)
-    return redacted(plain_json(beyond)) if beyond else None
+    texts: dict[str, str] = {}  # What AWS has added is often the same for all.
+    found: list[str | None] = []
+    for builder in builders:
+        beyond = _beyond(builder, _BUILDER_NAMES)
+        if beyond is None:
+            found.append(None)
+            continue
+        key = repr(beyond)
+        if key not in texts:
+            texts[key] = redacted(plain_json(beyond))
+        found.append(texts[key])
+    return found
 
 
 def plain_json(value: Any) -> str:
-    """JSON, as `as_json` writes it. Raises ValueError where it is deep, or has a number that no float holds."""
-    if is_deeper(value, _SHALLOW):
-        raise ValueError("it is deep")
+    """JSON, as `as_json` writes it. Raises ValueError where it may be deep, or has a number that no float holds."""
     text = _encode(value)
+    if text.count("{") + text.count("[") > _SHALLOW:
+        raise ValueError("it may be deep")
     return text if _is_unicode(text) else as_json(value)
 
 
@@ -139,14 +148,14 @@ def _beyond(value: dict[str, Any], names: _Names) -> dict[str, Any] | None:
     if not value.keys() <= names.all:
         found = {name: inner for name, inner in value.items() if name not in names.all}
     for name, is_list, inner in names.of_objects:
-        if not (below := value.get(name)):
+        below = value.get(name)
+        if not below or (not (is_list or inner.of_objects) and below.keys() <= inner.all):
             continue
-        beyond: dict[str, Any] | None
         if is_list:
-            parts = ((str(position), _beyond(each, inner)) for position, each in enumerate(below) if each)
-            beyond = {position: part for position, part in parts if part} or None
+            parts = [(str(position), _beyond(each, inner)) for position, each in enumerate(below) if each]
+            beyond = {position: part for position, part in parts if part}
         else:
-            beyond = _beyond(below, inner)
+            beyond = _beyond(below, inner) or {}
         if beyond:
             found = {**(found or {}), name: beyond}
     return {name: found[name] for name in value if name in found} if found and len(found) > 1 else found
