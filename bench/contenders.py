@@ -178,7 +178,7 @@ def sweep_in_two_processes() -> Callable[[Path], None]:
 
 
 def sweep_botocore() -> Callable[[Path], None]:
-    """The calls of botocore alone, with as many threads: a client for each region, keys that are known, pages thrown away."""
+    """The calls by botocore alone and as many threads: a client a region, known keys, the pages thrown away."""
     from concurrent.futures import ThreadPoolExecutor
 
     import boto3

@@ -16,7 +16,7 @@ from pipeline.views import fold_order, folded
 from pipeline.views.catalogue import catalogue
 from pipeline.views.database import create_over
 from pipeline.views.dependencies import LIVE, reads, reads_of, with_sources
-from pipeline.views.folded import CLOSED, OPEN, closing_query, open_name, query_of
+from pipeline.views.folded import CLOSED, OPEN, closing_query, open_name, opening_query
 from pipeline.views.settings_views import Settings
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.folds import (
@@ -70,7 +70,7 @@ def with_rows(home: Warehouse, holdings: Holdings, settings: Settings, before: F
     """A fold with its rows: the finished ones of the fold before and those that come to them; the open ones anew."""
     part = Part(before, made.through, made.late)
     views = catalogue(settings)
-    queries = {open_name(name): query_of("open", name) for name in OPEN}
+    queries = {open_name(name): opening_query(name) for name in OPEN}
     queries |= {name: closing_query(name, views) for name in CLOSED}
     names = {name for query in queries.values() for name in reads(query).views if name.startswith(LIVE)}
     orders = {open_name(name): order for name, order in OPEN.items()} | CLOSED
@@ -173,6 +173,7 @@ _SHAPES = {
     "image_builder_tags": "select arn, snapshot_id, tag_key, tag_value from raw.image_builder_tags",
     "image_builder_tags_told": "select arn, snapshot_id, observed_at from image_builder_tags_told",
     open_name("image_builder_sightings"): "select *, false as is_of_tags from image_builder_sightings",
+    open_name("image_builder_intervals"): "select * exclude (account_id, region, name) from image_builder_intervals",
     open_name("platforms_seen"): "select platform from platforms",
     open_name("targets"): """
         select account_id, region, watched_since, seen_until, watched_until, watched_looks as looks,

@@ -9,7 +9,7 @@ from functools import cache
 from pipeline.contract import TABLES
 from pipeline.views.catalogue import catalogue
 from pipeline.views.fold_order import moments
-from pipeline.views.folded import CLOSED, COMPUTED, OPEN, closing_query, over_fold, query_of
+from pipeline.views.folded import CLOSED, COMPUTED, OPEN, closing_query, opening_query, over_fold
 from pipeline.views.settings_views import Settings
 
 
@@ -19,7 +19,7 @@ def version() -> str:
     views = over_fold(catalogue())
     texts = [view.query for name, view in sorted(views.items()) if name in COMPUTED or "." in name]
     texts += [closing_query(name, catalogue()) for name in CLOSED]
-    texts += [query_of("open", name) for name in OPEN] + [moments()]
+    texts += [opening_query(name) for name in OPEN] + [moments()]
     columns = [(t.name, c.name, str(c.type)) for t in TABLES for c in t.columns]
     return hashlib.sha256(json.dumps([texts, columns]).encode()).hexdigest()[:16]
 

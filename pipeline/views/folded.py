@@ -110,6 +110,14 @@ def query_of(folder: str, name: str) -> str:
     return query
 
 
+def opening_query(name: str) -> str:
+    """The query of the open rows of a kind."""
+    query = query_of("open", name)
+    if name == "image_builder_history":  # Of a version's columns, those that the one that goes on from it takes over.
+        query = query.replace("select *", f"select arn, version, last_seen_at, {', '.join(_of_beginning())}")
+    return query
+
+
 def closing_query(name: str, views: Mapping[str, View]) -> str:
     """The query of the finished rows of a kind, given the views without a fold."""
     return _of_what_came(query_of("closed", name), lambda came: _computed_query(views[came], _live_names(came)))
@@ -160,13 +168,18 @@ def _seam(name: str) -> str | None:
     return _history_seam() if name == "image_builder_history" else _fold_sql("live", name)
 
 
-def _history_seam() -> str:
-    """The version that was the last one goes on: it is told as it was seen first."""
+def _of_beginning() -> tuple[str, ...]:
+    """The columns that tell how a version was seen first."""
     compared = {column.name for column in IMAGE_BUILDERS.attributes} | {"account_id", "region", "arn", "name"}
     first_seen = [c.name for c in IMAGE_BUILDERS.columns if c.name not in compared]
+    return (*first_seen, HIVE_KEY, "valid_from", "changed_after", "began")
+
+
+def _history_seam() -> str:
+    """The version that was the last one goes on: it is told as it was seen first."""
     begun = ",\n        ".join(
         f"case when before.last_seen_at = now.valid_from then before.{name} else now.{name} end as {name}"
-        for name in (*first_seen, HIVE_KEY, "valid_from", "changed_after", "began")
+        for name in _of_beginning()
     )
     return f"""select
     now.* replace (

@@ -51,6 +51,12 @@ def test_a_header_that_is_not_valid_is_one_sentence_with_its_path(before: str, a
     assert str(error.value) == f"sql/usage/things.sql: {sentence}"
 
 
+def forget() -> None:
+    """What is read of sql/ once for each process."""
+    catalogue.views_of_files.cache_clear()
+    catalogue._catalogue.cache_clear()
+
+
 @pytest.mark.parametrize(
     "arguments", [("query", "--list"), ("query", "select 1"), ("sql", "--dialect", "spark"), ("report",)]
 )
@@ -65,8 +71,8 @@ def test_every_command_says_so(
     shutil.copytree(Path(str(pipeline.sql_folder())), copied)
     (copied / "usage" / "wrong.sql").write_text("select 1\n")
     monkeypatch.setattr("pipeline.views.sql_files.sql_folder", lambda: copied)
-    catalogue.views_of_files.cache_clear()
+    forget()
     try:
         failed(image_builders(*arguments), 2, "sql/usage/wrong.sql: the file does not begin with purpose, Grain, Key")
     finally:
-        catalogue.views_of_files.cache_clear()
+        forget()

@@ -405,7 +405,8 @@ def _without_ids(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_current_reads_few_files_however_long_the_history(tmp_path: Path) -> None:
+def test_current_reads_few_files_however_long_the_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.views.usable.SMALL", 0)
     home = Warehouse(str(tmp_path / "long"), grace=0.0)
     grow(home, NOON, NOON + 79 * DAY)
     upkeep.tend(home, NOON + 80 * DAY)

@@ -10,5 +10,11 @@ where
     or now.first_seen_at > piece.first_seen_at
     or (now.first_seen_at = piece.first_seen_at and not now.is_before)
 union all by name
-select *
-from folded.open_image_builder_intervals
+select
+    before.*,
+    last.account_id,
+    last.region,
+    last.name
+from folded.open_image_builder_intervals as before
+join folded.open_image_builder_sightings as last
+    on before.arn = last.arn and not last.is_of_tags

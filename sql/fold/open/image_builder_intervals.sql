@@ -22,7 +22,7 @@ marked as (
     from before
 )
 
-select * exclude (reaches, is_start)
+select * exclude (account_id, region, name, reaches, is_start)
 from marked
 qualify
     reaches
