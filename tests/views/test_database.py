@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pipeline.contract import CHILDREN, HIVE_KEY, TABLES
 from pipeline.errors import QueryError, ViewError, WarehouseError
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
+from pipeline.settings.rules import read_rules
 from pipeline.views import View, engines
 from pipeline.views.catalogue import views_of_files
 from pipeline.views.sql_files import GROUPS
@@ -333,6 +335,28 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
                 # A superseded file went between being listed and being opened: no answer, and no wrong one.
                 assert "Cannot open file" in str(error) or "No such file" in str(error), error
 """
+
+
+def test_a_file_that_has_these_views_is_left_as_it_is(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a"))
+    look.publish()
+    path = Path(views.build(look.warehouse))
+    before = path.stat()
+    look.sandbox.clock.advance(DAY)
+    look.publish()
+    assert views.build(look.warehouse) == str(path)
+    assert path.stat().st_ino == before.st_ino
+    with duckdb.connect(path, read_only=True) as connection:
+        assert connection.sql("select count(*) from extracts").fetchall() == [(2,)]
+    rules = replace(read_rules(), owner_tags=("team",))
+    views.build(look.warehouse, views.Settings(rules=rules))
+    assert path.stat().st_ino != before.st_ino
+    with duckdb.connect(path, read_only=True) as connection:
+        assert connection.sql("select tag_key from owner_tags").fetchall() == [("team",)]
+    path.write_bytes(b"not a database")
+    views.build(look.warehouse)
+    with duckdb.connect(path, read_only=True) as connection:
+        assert connection.sql("select count(*) from extracts").fetchall() == [(2,)]
 
 
 @pytest.mark.slow

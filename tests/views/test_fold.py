@@ -190,6 +190,40 @@ def test_a_step_takes_so_many_sightings_and_the_next_goes_on(home: Warehouse) ->
     require_same(home)
 
 
+def test_a_step_with_nothing_new_reads_no_row(week_home: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.views.folding.connection_to", lambda *_, **__: pytest.fail("a row was asked for"))
+    assert views.fold(week_home, None, AFTER) == (FIRST + 8 * DAY).date()
+    with pytest.raises(pytest.fail.Exception):
+        views.fold(week_home, None, AFTER + DAY)
+
+
+@pytest.mark.parametrize("with_fold", [False, True])
+def test_what_is_computed_beforehand_changes_no_answer(with_fold: bool, week_home: Warehouse) -> None:
+    """In a small warehouse, what other views read is a table."""
+    names = (*MADE_OF_THEM, "image_builder_history", "image_builders_current", "coverage", "cost_by_day")
+    told = []
+    for with_kept in (True, False):
+        with views.connect(week_home, names=names, with_fold=with_fold, with_kept=with_kept) as connection:
+            tables = {row[0] for row in connection.sql("select table_name from duckdb_tables()").fetchall()}
+            assert ("finding_facts" in tables) is with_kept
+            told.append({name: sorted(map(repr, connection.sql(f"from {name}").fetchall())) for name in names})
+    for name in names:
+        assert re.sub(r"(\d\.\d{6})\d+", r"\1", str(told[0][name])) == re.sub(
+            r"(\d\.\d{6})\d+", r"\1", str(told[1][name])
+        ), name
+        assert told[0][name] or name == "error_log"
+
+
+def test_a_view_that_fails_costs_those_that_read_it(week_home: Warehouse) -> None:
+    rules = read_rules()
+    broken = replace(rules.rules[0], fails="cast(facts.name as int) = 1", passes="false")
+    settings = views.Settings(rules=replace(rules, rules=(broken, *rules.rules[1:])))
+    with views.Answers(week_home, settings) as asked:
+        assert asked.ask(lambda c: c.sql("from image_builders_current").fetchall())
+        with pytest.raises(duckdb.ConversionException):
+            asked.ask(lambda c: c.sql("from findings").fetchall())
+
+
 def test_nothing_settled_is_nothing_folded(home: Warehouse) -> None:
     replay(home, NOON, {"us-east-1": Look([builder("a")])})
     assert views.fold(home, None, NOON + DAY) is None
