@@ -6,7 +6,6 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pipeline.errors import ConfigurationError, ViewError, did_you_mean
@@ -104,8 +103,8 @@ def unreadable(folder: SettingsFile = NO_FILE) -> Iterator[str]:
             yield str(error)
 
 
-def _files(folder: SettingsFile) -> dict[str, Traversable | Path]:
-    files: dict[str, Traversable | Path] = dict(sql_files("questions"))
+def _files(folder: SettingsFile) -> dict[str, Path]:
+    files = sql_files("questions")
     if folder.path and folder.is_folder():
         files |= {path.stem: path for path in sorted(folder.path.glob("*.sql"))}
     elif folder.variable:
@@ -122,7 +121,7 @@ def question(name: str, folder: SettingsFile = NO_FILE) -> Question:
     return read(name, known[name])
 
 
-def read(name: str, path: Traversable | Path) -> Question:
+def read(name: str, path: Path) -> Question:
     """The question of a file. Raises ConfigurationError."""
     try:
         content = path.read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from pipeline import sql_folder
 from pipeline.errors import ViewError
@@ -17,7 +17,7 @@ GROUPS = ("current", "history", "cost", "findings", "usage", INTERNAL)
 _FILE = re.compile(r"\A(?P<comment>(?:--[^\n]*\n)*)\s*(?P<query>.*?);?\s*\Z", re.DOTALL)
 
 
-def sql_files(folder: str) -> dict[str, Traversable]:
+def sql_files(folder: str) -> dict[str, Path]:
     """The .sql files of a folder of sql/, by name without the ending, in order."""
     found = sorted((sql_folder() / folder).iterdir(), key=lambda path: path.name)
     return {path.name.removesuffix(".sql"): path for path in found if path.name.endswith(".sql")}

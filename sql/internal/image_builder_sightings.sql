@@ -52,18 +52,14 @@ with in_place as (
 
 -- Where windows of two lengths overlap, or a window was looked at after its end, a row may have been refreshed after the
 -- next complete look: its place is after that one.
-displaced as (
+late as (
     select
         image_builders.snapshot_id,
         image_builders.account_id,
         image_builders.region,
         image_builders.arn,
         image_builders.name,
-        max(completes.complete_no) as complete_no,
-        max(completes.observed_at) as previous_complete_at,
-        case
-            when count(completes.next_complete_at) = count(*) then max(completes.next_complete_at)
-        end as next_complete_at
+        image_builders.observed_at
     from look_numbers as looks
     join raw.image_builders
         on
@@ -71,18 +67,41 @@ displaced as (
             and looks.region = image_builders.region
             and looks.account_id = image_builders.account_id
             and image_builders.observed_at > looks.next_complete_at
-    join look_numbers as completes
-        on
-            looks.region = completes.region
-            and looks.account_id = completes.account_id
-            and completes.is_complete
-            and completes.observed_at <= image_builders.observed_at
+    -- So that these few rows are found before the next join: the pairs of looks at a target are many.
     group by
         image_builders.snapshot_id,
         image_builders.account_id,
         image_builders.region,
         image_builders.arn,
-        image_builders.name
+        image_builders.name,
+        image_builders.observed_at
+),
+
+displaced as (
+    select
+        late.snapshot_id,
+        late.account_id,
+        late.region,
+        late.arn,
+        late.name,
+        max(completes.complete_no) as complete_no,
+        max(completes.observed_at) as previous_complete_at,
+        case
+            when count(completes.next_complete_at) = count(*) then max(completes.next_complete_at)
+        end as next_complete_at
+    from late
+    join look_numbers as completes
+        on
+            late.region = completes.region
+            and late.account_id = completes.account_id
+            and completes.is_complete
+            and completes.observed_at <= late.observed_at
+    group by
+        late.snapshot_id,
+        late.account_id,
+        late.region,
+        late.arn,
+        late.name
 )
 
 select *
