@@ -356,17 +356,17 @@ def count_of_snapshots() -> int:
 
 @pytest.mark.slow
 def test_the_demo_is_the_whole_job_begins_anew_and_leaves_real_snapshots_alone(look: Looker, tmp_path: Path) -> None:
-    done = image_builders_process("demo", "--days", "2")
+    done = image_builders_process("demo", "--days", "4")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     days = re.findall(r"^  (\S+)  (\d) of 3 targets seen, (\d+) builders", done.stdout, re.MULTILINE)
     today = datetime.now(UTC).date()
-    assert [d[0] for d in days] == [str(today - timedelta(days=n)) for n in range(1, -1, -1)]
-    assert [d[1] for d in days] == ["2", "3"]
+    assert [d[0] for d in days] == [str(today - timedelta(days=n)) for n in range(3, -1, -1)]
+    assert [d[1] for d in days] == ["2", "3", "3", "3"]
     assert "1 call tried again" in done.stdout
     assert done.stdout.count("rows)") + done.stdout.count("(1 row)") == 5, "every question has its answer"
     assert "What is there now" in done.stdout
     assert (tmp_path / "warehouse" / "report.html").exists()
-    assert count_of_snapshots() == 2
+    assert count_of_snapshots() == 4
     # Again, it begins anew; a proxy and a profile of the user's do not come between it and the sandbox.
     done = image_builders("demo", "--days", "1", HTTP_PROXY="http://127.0.0.1:1", AWS_PROFILE="nobody")
     assert (done.returncode, done.stderr) == (0, "")
