@@ -59,7 +59,7 @@ def run(folder: Path) -> str:
         for (what, wanted), timed in zip(
             SECONDS, ([str(_BIN / _JOB[0]), *_JOB[1:], today], [str(_BIN / "dg"), "check", "defs"]), strict=True
         ):
-            taken = [_seconds(environ, timed) for _ in range(ROUNDS)][1:]
+            taken = [_seconds(environ, timed) for _ in range(ROUNDS + 1)][1:]
             beside = [_seconds(environ, [sys.executable, "-c", "import dagster"]) for _ in taken]
             rows.append(_row(what, taken, "`import dagster`", beside, f"at most {wanted:.0f} s"))
     return f"How soon commands are at hand, medians of {ROUNDS} processes each\n\n{to_markdown(rows, is_markup=True)}"

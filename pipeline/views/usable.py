@@ -38,13 +38,14 @@ class Sources:
 
 
 def is_small(holdings: Holdings) -> bool:
+    """Whether the image builders' committed files have few bytes."""
     return sum(map(holdings.size, holdings.files(IMAGE_BUILDERS))) <= SMALL
 
 
-def from_scratch(views: Mapping[str, View], is_small: bool) -> Sources:
-    """The views without a fold."""
+def from_scratch(views: Mapping[str, View], small: bool) -> Sources:
+    """The views without a fold; `small`: what others read is computed beforehand."""
     raw_tables = {t for view in views.values() for t in reads_of(view).raw_tables}
-    return Sources(dict(views), raw_tables, {}, {}, frozenset(read_by_others(views) if is_small else ()))
+    return Sources(dict(views), raw_tables, {}, {}, frozenset(read_by_others(views) if small else ()))
 
 
 def sources(
