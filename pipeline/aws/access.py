@@ -30,8 +30,6 @@ class Access:
         self._connections = connections
         self._shared = sessions.new_session()
         sign_by_thread(self._shared)
-        # Service models are large; the two sessions load them once.
-        self._shared._session.register_component("data_loader", session._session.get_component("data_loader"))
         self._shared._session.set_config_variable("sts_regional_endpoints", "regional")
         self._are_clients_shared = not sessions.retries_adapt(session)
         self._lock = threading.RLock()

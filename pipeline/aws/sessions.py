@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import botocore
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ProfileNotFound
+from botocore.loaders import create_loader
 
 from pipeline import __version__
 from pipeline.aws import replies
@@ -52,11 +54,18 @@ def new_session() -> boto3.Session:
     try:
         session = boto3.Session(botocore_session=botocore.session.get_session(_SESSION_VARIABLES))
         session._session.get_scoped_config()  # Read now, so that a mistake in it is reported now.
+        session._session.register_component("data_loader", _loader(session._session.get_config_variable("data_path")))
     except ProfileNotFound as error:
         raise ConfigurationError(f"{error}: set AWS_PROFILE to a profile of your AWS configuration.") from error
     except BotoCoreError as error:
         raise ConfigurationError(f"The AWS configuration cannot be read: {str(error).rstrip('.')}.") from error
     return session
+
+
+@functools.cache
+def _loader(data_path: str | None) -> Any:
+    # Service models and the list of regions are large: a process reads them once, however many sessions it has.
+    return create_loader(data_path)
 
 
 def configured_region(session: boto3.Session) -> str | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import botocore
+import pyarrow as pa
 
 from pipeline import contract
 from pipeline.aws import bounds, failures
@@ -130,7 +131,9 @@ class Look:
             self._failures = self._renewals = 0
             self._rest |= page.rest
             received_at = self._listing.received_at or self._started_at
-            tags = self._tagging.of(arns(target, page).to_pylist()) if self._tagging else None
+            tags = (
+                self._tagging.of(arns(page.builders, pa.scalar(target.arn(""))).to_pylist()) if self._tagging else None
+            )
             self.spool.write(page, received_at, tags)
             self._builders += len(page)
             options.on_page(len(page))

@@ -25,30 +25,32 @@ ReceivedPage = tuple[Target, Page, datetime, pa.Array | None]
 """A page of a target, the moment at which it was received, and its builders' tags where they were asked for."""
 
 
-def arns(target: Target, page: Page) -> pa.Array:
-    """The ARNs of a page's image builders; one that a reply leaves out is composed of the target and the name."""
-    arn = pc.struct_field(page.builders, "Arn")
-    arn = pc.if_else(pc.equal(arn, ""), None, arn)
-    if arn.null_count:
-        stem = pa.repeat(pa.scalar(target.arn(""), pa.string()), len(page))
-        arn = pc.coalesce(arn, pc.binary_join_element_wise(stem, pc.struct_field(page.builders, "Name"), ""))
-    return arn
+def arns(builders: pa.StructArray, stems: pa.StringArray | pa.StringScalar) -> pa.StringArray:
+    """The ARNs of image builders; one that a reply leaves out is composed of its target's, without a name, and its name.
+
+    `stems` are those of the targets, one for each builder or one for all.
+    """
+    arn = pc.struct_field(builders, "Arn")
+    is_missing = pc.equal(pc.fill_null(arn, ""), "")
+    composed = pc.binary_join_element_wise(stems, pc.struct_field(builders, "Name"), "")
+    return pc.if_else(is_missing, composed, arn)
 
 
 def looked(pages: Sequence[ReceivedPage]) -> pa.RecordBatch:
     """The image builders of pages, of one target or several, as a batch of the schema `contract.LOOKED`."""
+    # All pages in one call: calls for each, of which there may be thousands, would wait for other threads at each.
+    page_of = pa.array([n for n, (_, page, *_) in enumerate(pages) for _ in range(len(page))], pa.int64())
 
     def repeated(values: Iterator[Any], kind: pa.DataType) -> pa.Array:
-        return pa.concat_arrays(
-            [pa.repeat(pa.scalar(v, kind), len(page)) for v, (_, page, *_) in zip(values, pages, strict=True)]
-        )
+        return pa.array(values, kind).take(page_of)
 
+    builders = pa.concat_arrays([page.builders for _, page, *_ in pages])
     columns = [
         repeated((target.account_id for target, *_ in pages), pa.string()),
         repeated((target.region for target, *_ in pages), pa.string()),
         repeated((moment for *_, moment, _ in pages), contract.MOMENT),
-        pa.concat_arrays([arns(target, page) for target, page, *_ in pages]),
-        pa.concat_arrays([page.builders for _, page, *_ in pages]),
+        arns(builders, repeated((target.arn("") for target, *_ in pages), pa.string())),
+        builders,
         pa.concat_arrays([page.extra for _, page, *_ in pages]),
         pa.concat_arrays(
             [pa.nulls(len(page), contract.TAG_LIST) if tags is None else tags for _, page, _, tags in pages]

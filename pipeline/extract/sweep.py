@@ -93,7 +93,7 @@ class Sweep:
         )
         rows: dict[Target, Row] = {}
         batches = _Batches(sink)
-        for look, spool in self._ended(_interleave_accounts(targets), options, lambda: self.report(progress)):
+        for look, spool in self._ended(_spread(targets), options, lambda: self.report(progress)):
             rows[look.target] = row = look.row
             if spool:
                 with spool:
@@ -152,11 +152,17 @@ class _Batches:
         self._pages, self._rows = [], 0
 
 
-def _interleave_accounts(targets: Sequence[Target]) -> list[Target]:
-    """Every account's first region, then every account's second, so that few looks wait for the same role at once."""
-    seen: dict[str, Iterator[int]] = {}
-    numbered = [(next(seen.setdefault(target.account_id, itertools.count())), target) for target in targets]
-    return [target for _, target in sorted(numbered, key=lambda pair: pair[0])]
+def _spread(targets: Sequence[Target]) -> list[Target]:
+    """One target of every account, then a second of each, so that few looks wait for the same role at once.
+
+    Each account begins where the one before has its next region, so that few need a connection to the same region at
+    once: as many connections as looks are enough for all, where each region would need as many otherwise.
+    """
+    by_account: dict[str, list[Target]] = {}
+    for target in targets:
+        by_account.setdefault(target.account_id, []).append(target)
+    turned = [own[number % len(own) :] + own[: number % len(own)] for number, own in enumerate(by_account.values())]
+    return [target for targets in itertools.zip_longest(*turned) for target in targets if target]
 
 
 def _mark_regions_not_enabled(rows: list[Row]) -> list[Row]:

@@ -148,8 +148,10 @@ class Merge:
             "window_end": window.end,
             "configured_at": self._configured_at(),
         }
+        is_whole = any(row.get("is_configured") for row in self._looks.values())
         return [
-            self._row(t) | own | {"is_configured": self._is_configured(t)} for t in sorted(self._looks | self._earlier)
+            self._row(t) | own | {"is_configured": t in self._looks if is_whole else self._was_configured(t)}
+            for t in sorted(self._looks | self._earlier)
         ]
 
     def _configured_at(self) -> datetime | None:
@@ -158,10 +160,10 @@ class Merge:
         configured = [r for r in newest if r.get("is_configured") is not None]
         return max((r.get("configured_at") or r["started_at"] for r in configured), default=None)
 
-    def _is_configured(self, target: TargetKey) -> bool | None:
-        """Whether the window's newest run of the whole configuration named the target; None before any such run."""
-        if any(row.get("is_configured") for row in self._looks.values()):
-            return target in self._looks
+    def _was_configured(self, target: TargetKey) -> bool | None:
+        """Whether the window's newest run of the whole configuration named the target, if that was an earlier one; None
+        before any such run.
+        """
         return self._earlier.get(target, {}).get("is_configured")
 
     def _row(self, target: TargetKey) -> Row:

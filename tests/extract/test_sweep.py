@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from pipeline import contract
-from pipeline.aws import Access, sessions
+from pipeline.aws import Access, Role, sessions
 from pipeline.contract import IMAGE_BUILDERS
 from pipeline.extract import RetryPolicy, Selection, spool
 from pipeline.extract.look import Row
@@ -20,7 +20,7 @@ from pipeline.extract.sweep import Progress, Sweep
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
 from pipeline.targets import Target
-from tests.support import NOON, Looker, builder, estate_of, target
+from tests.support import NOON, Looker, builder, estate_of, role_arn, target
 
 OFFERED = boto3.Session().get_available_regions("appstream")
 A, B = [builder("a")], [builder("b1", "eu-west-1"), builder("b2", "eu-west-1")]
@@ -227,6 +227,22 @@ def test_a_page_that_comes_ends_the_failures_of_the_page_before_it(looker: Calla
     row = look.look(page_size=2)
     assert [c.page for c in look.sandbox.appstream.calls] == [1, 1, 2, 2, 3, 3]
     assert (row["status"], row["complete"], row["builders"], row["pages"], row["retries"]) == ("ok", True, 6, 3, 3)
+
+
+def test_looks_that_are_at_work_at_once_are_spread_over_accounts_and_over_regions(
+    looker: Callable[..., Looker],
+) -> None:
+    """No role is waited for by many, and no region needs a connection for each of them."""
+    accounts, regions = [f"{n:012d}" for n in (1, 2, 3, 4)], ["us-east-1", "us-west-2", "eu-west-1", "eu-central-1"]
+    targets = [Target(a, r, "aws", (Role(role_arn(a)),)) for a in accounts for r in regions]
+    look = looker()
+    sweep_of(look, targets, concurrency=1)
+    order = [(c.account_id, c.region) for c in look.sandbox.appstream.calls]
+    assert sorted(order) == sorted((t.account_id, t.region) for t in targets)
+    for first in range(0, len(order), len(accounts)):
+        at_once = order[first : first + len(accounts)]
+        assert len({account for account, _ in at_once}) == len(at_once)
+        assert len({region for _, region in at_once}) == len(at_once)
 
 
 def test_the_second_time_comes_when_all_others_are_done(looker: Callable[..., Looker]) -> None:
