@@ -26,7 +26,7 @@ ReceivedPage = tuple[Target, Page, datetime, pa.Array | None]
 
 
 def arns(builders: pa.StructArray, stems: pa.StringArray | pa.StringScalar) -> pa.StringArray:
-    """The ARNs of image builders; one that a reply leaves out is composed of its target's, without a name, and its name.
+    """The ARNs of image builders; one that a reply leaves out is made of its target's and its name.
 
     `stems` are those of the targets, one for each builder or one for all.
     """
