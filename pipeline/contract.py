@@ -17,7 +17,6 @@ from functools import cached_property, reduce
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 VERSION = 2
 """The contract's version, in every row of `extracts`. It goes up when a column changes its name, type or meaning,
@@ -507,4 +506,6 @@ LOOKED = pa.schema(
 
 def member(array: pa.Array, path: str) -> pa.Array:
     """The array of a member of structs, by its path (`VpcConfig.SubnetIds`); null where a struct is null."""
+    import pyarrow.compute as pc  # Here, because it takes a while to be loaded and most need only the names above.
+
     return reduce(pc.struct_field, path.split("."), array)

@@ -72,6 +72,7 @@ def program() -> None:
     """
     edge.prepare_streams()
     interrupts.watch()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # None is used, and to look for them takes a while.
     exit_code = 1
     # Registered first, so it is called last: all others clean up before.
     atexit.register(lambda: os._exit(edge.flushed(exit_code)))

@@ -1,29 +1,25 @@
-"""A table that a person reads: in a terminal it fits the width and height, elsewhere all of it is there."""
+"""A table that a person reads: in a terminal it fits the width and height, elsewhere all of it is there.
+
+Lines that fold are rich's; a table of a line a row is drawn here, a hundred times as fast, and nothing of rich is
+loaded for it that is not needed.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline import shown
+from pipeline.cli.columns import GAP, fitting_widths, total
 from pipeline.cli.formats import plain, rows_of
 from pipeline.errors import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from rich.table import Table as Sheet
-
-LEAST = 8
-"""Characters that a column always has, where its cells have as many."""
-
-CUTS = (40, 24, 16)
-"""Characters at which text is cut where not all of it fits: the most that lets every column be there, else the last."""
-
-GAP = 2
-"""Characters between two columns."""
 
 AROUND = 6
 """Lines of a terminal that are not rows: the header, the count, the prompt."""
@@ -56,33 +52,68 @@ def as_text(table: pa.Table, size: Size | None = None, null: str = "", more: str
         return _record([(name, cell(name, only[name], null)) for name in names], size)
     rows = min(table.num_rows, max(size.height - AROUND, 10)) if size else table.num_rows
     cells = [[cell(name, row[name], null) for name in names] for row in rows_of(table.slice(0, rows))]
-    widths: list[int | None] = [None] * len(names)
+    headers = [shown.terminal(name) for name in names]
+    least = [_length(header) for header in headers]
+    widths = [max([least[n], 1, *(_length(row[n]) for row in cells)]) for n in range(len(names))]
     if size:
-        headers = [_length(shown.terminal(name)) for name in names]
-        natural = [max([headers[n], *(_length(row[n]) for row in cells)]) for n in range(len(names))]
-        widths = _fitting(natural, headers, [_is_cut(f) for f in table.schema], size.width)
-    sheet = _sheet()
+        widths = fitting_widths(widths, least, [_is_cut(f) for f in table.schema], size.width)
+    columns = [
+        _Column(n, width, _is_number(field)) for n, (field, width) in enumerate(zip(table.schema, widths, strict=True))
+    ]
     left_out = widths.count(0)
-    first = widths.index(0) if left_out else 0
-    for n, (field, width) in enumerate(zip(table.schema, widths, strict=True)):
-        if width != 0:
-            _column(sheet, field.name, width, _is_number(field))
-        elif n == first:
-            _column(sheet, _ELLIPSIS, 1, False)
-    for row in cells:
-        kept = [cell for n, cell in enumerate(row) if widths[n] != 0]
-        sheet.add_row(*_texts([*kept[:first], _ELLIPSIS, *kept[first:]] if left_out else kept))
-    return f"{drawn(sheet, size)}\n{_count(table, rows, left_out, size, more)}"
+    if left_out:
+        columns[widths.index(0)] = _Column(None, 1, False)
+    columns = [column for column in columns if column.width]
+    header = _line(headers, columns)
+    rule = "─" * total([column.width for column in columns])
+    lines = [_bold(header) if size else header, rule, *(_line(row, columns) for row in cells)]
+    return "\n".join([*lines, _count(table, rows, left_out, size, more)])
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column as it is drawn: its place in a row, None for the one that stands for those that are left out; its width;
+    whether its cells stand at the right.
+    """
+
+    place: int | None
+    width: int
+    is_right: bool
+
+
+def _line(cells: Sequence[str], columns: Sequence[_Column]) -> str:
+    """A row on one line: each cell at its column's width, cut where it is longer."""
+    drawn = []
+    for column in columns:
+        cell = _ELLIPSIS if column.place is None else cells[column.place]
+        if (left := column.width - _length(cell)) < 0:
+            cell, left = _cut(cell, column.width), 0
+        drawn.append(" " * left + cell if column.is_right else cell + " " * left)
+    return (" " * GAP).join(drawn).rstrip()
+
+
+def _cut(cell: str, width: int) -> str:
+    from rich.cells import set_cell_size
+
+    return set_cell_size(cell, width - 1) + _ELLIPSIS
+
+
+def _bold(text: str) -> str:
+    import click
+
+    return click.style(text, bold=True)
 
 
 def folded(table: pa.Table, width: int) -> str:
     """A table of texts of which the last column folds at words, and no other does."""
+    from rich.text import Text
+
     sheet = _sheet()
     for name in table.column_names[:-1]:
-        _column(sheet, name, None, False)
+        sheet.add_column(Text(shown.terminal(name)), no_wrap=True)
     sheet.add_column(table.column_names[-1], overflow="fold")
     for row in table.to_pylist():
-        sheet.add_row(*_texts([cell(name, value) for name, value in row.items()]))
+        sheet.add_row(*(Text(cell(name, value)) for name, value in row.items()))
     return drawn(sheet, Size(width, 0))
 
 
@@ -110,76 +141,11 @@ def _record(values: Sequence[tuple[str, str]], size: Size) -> str:
     return f"{drawn(sheet, size)}\n(1 row)"
 
 
-def _fitting(natural: list[int], headers: list[int], is_cut: list[bool], width: int) -> list[int | None]:
-    """Each column's width; 0 where it is left out."""
-    if _total(natural) <= width:
-        return list(natural)
-    for most in CUTS:
-        cut = [
-            max(header, min(full, most), min(full, LEAST)) if may else full
-            for full, header, may in zip(natural, headers, is_cut, strict=True)
-        ]
-        if _total(cut) <= width:
-            return _widened(cut, natural, width)
-    kept: list[int] = []
-    for n in _from_both_ends(len(cut)):
-        if _total([*(cut[k] for k in kept), cut[n], 1]) > width:
-            break
-        kept.append(n)
-    if not kept:
-        kept, cut[0] = [0], max(width - GAP - 1, 1)  # A terminal narrower than a single column.
-    chosen = sorted(kept)
-    widened = _widened([cut[n] for n in chosen], [natural[n] for n in chosen], width - GAP - 1)
-    by_place = dict(zip(chosen, widened, strict=True))
-    return [by_place.get(n, 0) for n in range(len(cut))]
-
-
-def _from_both_ends(count: int) -> Iterator[int]:
-    """Two places from the left for each from the right: what a table is about tends to stand first."""
-    left, right = 0, count - 1
-    while left <= right:
-        for _ in range(2):
-            if left <= right:
-                yield left
-                left += 1
-        if left <= right:
-            yield right
-            right -= 1
-
-
-def _widened(cut: list[int], natural: list[int], width: int) -> list[int | None]:
-    """What is left of the width goes to the columns that were cut, the first ones first."""
-    left = width - _total(cut)
-    widened: list[int | None] = []
-    for now, full in zip(cut, natural, strict=True):
-        more = max(0, min(left, full - now))
-        left -= more
-        widened.append(now + more)
-    return widened
-
-
-def _total(widths: list[int]) -> int:
-    return sum(widths) + GAP * (len(widths) - 1)
-
-
 def _sheet(show_header: bool = True) -> Sheet:
     from rich import box
     from rich.table import Table
 
     return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), show_header=show_header)
-
-
-def _column(sheet: Sheet, name: str, width: int | None, is_number: bool) -> None:
-    from rich.text import Text
-
-    side: Any = "right" if is_number else "left"
-    sheet.add_column(Text(shown.terminal(name)), justify=side, width=width, no_wrap=True, overflow="ellipsis")
-
-
-def _texts(cells: list[str]) -> list[Any]:
-    from rich.text import Text
-
-    return [Text(cell) for cell in cells]
 
 
 def drawn(renderable: Any, size: Size | None) -> str:
@@ -212,6 +178,9 @@ def _is_cut(field: pa.Field) -> bool:
 
 
 def _length(cell: str) -> int:
+    """The columns of a terminal that a text takes."""
+    if cell.isascii():
+        return len(cell)
     from rich.cells import cell_len
 
     return cell_len(cell)

@@ -112,7 +112,8 @@ def tell(sentence: object) -> None:
 def fitted(answer: pa.Table, null: str = "", more: str = "", indent: int = 0) -> str:
     """The answer as a table: what fits in a terminal, less an indent; all elsewhere. `more` says how to see all."""
     size = terminal()
-    return fitting.as_text(answer, size and fitting.Size(size.width - indent, size.height), null, more)
+    text = fitting.as_text(answer, size and fitting.Size(size.width - indent, size.height), null, more)
+    return click.unstyle(text) if os.environ.get("TERM") == "dumb" else text
 
 
 def terminal() -> fitting.Size | None:

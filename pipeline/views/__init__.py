@@ -5,11 +5,33 @@ The way through it: `sql_files` → `view` (a file's header) → `catalogue` (al
 (`folded`). Not here: the files of the warehouse (`warehouse`), what people look at (`report`).
 """
 
-from pipeline.views.asking import Answers, connect, query
-from pipeline.views.catalogue import all_views
-from pipeline.views.database import build, create
-from pipeline.views.folding import fold
-from pipeline.views.settings_views import Settings
-from pipeline.views.view import View
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.faces import loaded_when_asked_for
+
+if TYPE_CHECKING:
+    from pipeline.views.asking import Answers, connect, query
+    from pipeline.views.catalogue import all_views
+    from pipeline.views.database import build, create
+    from pipeline.views.folding import fold
+    from pipeline.views.settings_views import Settings
+    from pipeline.views.view import View
+
+__getattr__ = loaded_when_asked_for(
+    __name__,
+    {
+        "Answers": "asking",
+        "Settings": "settings_views",
+        "View": "view",
+        "all_views": "catalogue",
+        "build": "database",
+        "connect": "asking",
+        "create": "database",
+        "fold": "folding",
+        "query": "asking",
+    },
+)
 
 __all__ = ["Answers", "Settings", "View", "all_views", "build", "connect", "create", "fold", "query"]

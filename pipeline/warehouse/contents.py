@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.contract import DATA_TABLES, EXTRACTS
@@ -68,4 +67,4 @@ def _ids(storage: Storage, name: Name) -> frozenset[str]:
     if not name.span:
         return frozenset((name.newest,))
     with storage.open(path_of(EXTRACTS, name)) as source:
-        return frozenset(pc.unique(pq.ParquetFile(source).read(["snapshot_id"])["snapshot_id"]).to_pylist())
+        return frozenset(pq.ParquetFile(source).read(["snapshot_id"])["snapshot_id"].unique().to_pylist())

@@ -148,23 +148,18 @@ class Merge:
             "window_end": window.end,
             "configured_at": self._configured_at(),
         }
-        is_whole = any(row.get("is_configured") for row in self._looks.values())
-        return [
-            self._row(t) | own | {"is_configured": t in self._looks if is_whole else self._was_configured(t)}
-            for t in sorted(self._looks | self._earlier)
-        ]
+        targets = sorted(self._looks | self._earlier)
+        # Whether the window's newest run of the whole configuration named the target; None before any such run.
+        configured = {t: self._earlier.get(t, {}).get("is_configured") for t in targets}
+        if any(row.get("is_configured") for row in self._looks.values()):
+            configured = {t: t in self._looks for t in targets}
+        return [self._row(t) | own | {"is_configured": configured[t]} for t in targets]
 
     def _configured_at(self) -> datetime | None:
         """When the window's newest run of the whole configuration planned; where no row tells, when its looks began."""
         newest = [r for r in self._looks.values() if r.get("is_configured")] or list(self._earlier.values())
         configured = [r for r in newest if r.get("is_configured") is not None]
         return max((r.get("configured_at") or r["started_at"] for r in configured), default=None)
-
-    def _was_configured(self, target: TargetKey) -> bool | None:
-        """Whether the window's newest run of the whole configuration named the target, if that was an earlier one; None
-        before any such run.
-        """
-        return self._earlier.get(target, {}).get("is_configured")
 
     def _row(self, target: TargetKey) -> Row:
         look, earlier = self._looks.get(target), self._earlier.get(target)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
@@ -21,8 +21,6 @@ from pipeline.errors import ConfigurationError, NoSnapshotError, OlderWindowErro
 from pipeline.settings import Environment
 from pipeline.warehouse.holdings import FOLDERS, Holdings
 from pipeline.warehouse.local_storage import LocalStorage
-from pipeline.warehouse.publication import Published
-from pipeline.warehouse.publish import Extracted, publish
 from pipeline.warehouse.snapshot_ids import (
     cadence_of,
     newest_of_each_window,
@@ -32,6 +30,10 @@ from pipeline.warehouse.snapshot_ids import (
 )
 from pipeline.warehouse.storage import PATIENCE, SCRATCH, Storage, as_warehouse_error
 from pipeline.windows import Window
+
+if TYPE_CHECKING:
+    from pipeline.warehouse.publication import Published
+    from pipeline.warehouse.publish import Extracted
 
 STREAM = ".arrow"
 """The ending of a stream's file."""
@@ -82,12 +84,12 @@ class Warehouse:
         path = path_of(EXTRACTS, holdings.commits[-1])
         with self.storage.open(path) as source, as_warehouse_error("read", self.location):
             try:
-                version = pc.max(pq.ParquetFile(source).read(["contract_version"])["contract_version"]).as_py()
+                versions = pq.ParquetFile(source).read(["contract_version"])["contract_version"].to_pylist()
             except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
                 raise WarehouseError(
                     f"The warehouse {self.location} is damaged: the commit {path} cannot be read ({error})."
                 ) from error
-        if version is not None and version > contract.VERSION:
+        if (version := max(filter(None, versions), default=0)) > contract.VERSION:
             raise WarehouseError(
                 f"The warehouse {self.location} was written by a newer release (contract {version}; this one knows "
                 f"{contract.VERSION}), and might be read wrongly: install the release that writes it."
@@ -100,7 +102,7 @@ class Warehouse:
         for name in names:
             if name.span:
                 with self.storage.open(path_of(EXTRACTS, name)) as source:
-                    ids += pc.unique(pq.ParquetFile(source).read(["snapshot_id"])["snapshot_id"]).to_pylist()
+                    ids += pq.ParquetFile(source).read(["snapshot_id"])["snapshot_id"].unique().to_pylist()
         return newest_of_each_window(ids)
 
     def newest(self) -> str | None:
@@ -205,6 +207,9 @@ class Warehouse:
         Streams whose names begin with `run_id` are removed too: a worker that was lost left them. What fails once the
         snapshot is committed is in `Published.warnings`, and the next publication does it.
         """
+        # Who asks a question need not wait for what flattens rows.
+        from pipeline.warehouse.publish import publish
+
         return publish(self.storage, self.holdings, window, extracted, now, run_id, self.grace)
 
 

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli import fitting
+from pipeline.cli import columns
 from pipeline.cli.fitting import Size, as_text
 from tests.support import Looker, builder
 from tests.support.command import COMMAND, failed, image_builders
@@ -107,7 +107,7 @@ def test_no_column_is_narrower_than_its_header_or_eight_characters() -> None:
     row = as_text(table, Size(80, 24)).splitlines()[2].split()
     widths = [len(cell) for cell in row if set(cell) <= {"x", "…"} and len(cell) > 1]
     assert len(widths) == 3
-    assert min(widths) >= fitting.LEAST
+    assert min(widths) >= columns.LEAST
 
 
 def test_money_has_cents_and_times_their_zone() -> None:
