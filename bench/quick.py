@@ -6,6 +6,7 @@ Each contender is a process of its own, started in turns on one sandbox.
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -44,8 +45,10 @@ def run(folder: Path) -> str:
         # The first of each makes what the others find: Dagster's instance, the tables, the file of views.
         for command, imported, wanted in TOLD[::-1]:
             own = ["bash", "-c", f"{_BIN}/{command}"]
+            of_window = "snapshot" in command
             pairs = [
-                (_seconds(environ, own), _seconds(environ, [sys.executable, "-c", imported])) for _ in range(ROUNDS + 1)
+                (_seconds(environ, own, of_window), _seconds(environ, [sys.executable, "-c", imported]))
+                for _ in range(ROUNDS + 1)
             ][1:]
             rows.append(
                 _row(
@@ -59,7 +62,7 @@ def run(folder: Path) -> str:
         for (what, wanted), timed in zip(
             SECONDS, ([str(_BIN / _JOB[0]), *_JOB[1:], today], [str(_BIN / "dg"), "check", "defs"]), strict=True
         ):
-            taken = [_seconds(environ, timed) for _ in range(ROUNDS + 1)][1:]
+            taken = [_seconds(environ, timed, today in timed) for _ in range(ROUNDS + 1)][1:]
             beside = [_seconds(environ, [sys.executable, "-c", "import dagster"]) for _ in taken]
             rows.append(_row(what, taken, "`import dagster`", beside, f"at most {wanted:.0f} s"))
     return f"How soon commands are at hand, medians of {ROUNDS} processes each\n\n{to_markdown(rows, is_markup=True)}"
@@ -76,7 +79,10 @@ def _row(what: str, ours: list[float], beside: str, theirs: list[float], wanted:
     }
 
 
-def _seconds(environ: dict[str, str], command: list[str]) -> float:
+def _seconds(environ: dict[str, str], command: list[str], is_first_of_window: bool = False) -> float:
+    if is_first_of_window:
+        # A window's second run waits a second for readers of the snapshot that it replaces; a schedule has none.
+        shutil.rmtree(environ["IMAGE_BUILDERS_WAREHOUSE"], ignore_errors=True)
     started = time.perf_counter()
     subprocess.run(command, env=environ, check=True, capture_output=True, cwd=Path(__file__).parent.parent)
     return time.perf_counter() - started
