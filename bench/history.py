@@ -6,6 +6,7 @@ the views read.
 
 from __future__ import annotations
 
+import gzip
 import json
 import zlib
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 from pipeline import contract
 from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, Table
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.folds import MANIFEST
 from pipeline.windows import Window
 
 ACCOUNT = "123456789012"
@@ -144,8 +146,8 @@ def write(location: Path, cadence: str, builders: int, windows: int) -> None:
 def repeat(home: Warehouse, years: int) -> None:
     """Makes the fold of a year one of so many: its finished rows again, as many years earlier."""
     holdings = home.holdings()
-    (manifest,) = (path for path in holdings.of_fold if path.endswith(".json"))
-    told = json.loads(Path(home.location, manifest).read_text())
+    (manifest,) = (path for path in holdings.of_fold if path.endswith(MANIFEST))
+    told = json.loads(gzip.decompress(Path(home.location, manifest).read_bytes()))
     for name, relation in told["relations"].items():
         if name.startswith("open_"):
             continue
@@ -175,4 +177,4 @@ def repeat(home: Warehouse, years: int) -> None:
                     file | {"path": path, "size": len(content), "crc": zlib.crc32(content), "year": file["year"] - back}
                 )
         relation["files"] = earlier + relation["files"]
-    Path(home.location, manifest).write_text(json.dumps(told))
+    Path(home.location, manifest).write_bytes(gzip.compress(json.dumps(told).encode()))

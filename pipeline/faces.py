@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -13,6 +14,8 @@ def loaded_when_asked_for(package: str, lives_in: Mapping[str, str]) -> Callable
     def get(name: str) -> Any:
         if name not in lives_in:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{lives_in[name]}"), name)
+        found = getattr(import_module(f"{package}.{lives_in[name]}"), name)
+        setattr(sys.modules[package], name, found)  # From now on it is there.
+        return found
 
     return get

@@ -17,7 +17,7 @@ from pipeline.report import queries
 from pipeline.report.figures import figures
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.scan import answer, first_words
-from pipeline.warehouse.storage import as_warehouse_error
+from pipeline.warehouse.storage import as_warehouse_error, committed
 
 FILE = "report.html"
 """The report in the warehouse's folder, which the Dagster asset writes."""
@@ -40,14 +40,12 @@ def render(warehouse: Warehouse, settings: views.Settings | None = None) -> str:
 def keep(warehouse: Warehouse, settings: views.Settings | None = None) -> str:
     """Writes the page into the warehouse, whole or not at all; returns its path. Raises what `render` does."""
     page = render(warehouse, settings).encode()
-    with warehouse.storage.lock(), as_warehouse_error("written", warehouse.location):
-        file = warehouse.storage.create(FILE)
-        try:
-            file.sink.write(page)
-            file.commit()
-        except BaseException:
-            file.discard()
-            raise
+    with (
+        warehouse.storage.lock(),
+        as_warehouse_error("written", warehouse.location),
+        committed(warehouse.storage.create(FILE)) as sink,
+    ):
+        sink.write(page)
     return f"{warehouse.location}/{FILE}"
 
 

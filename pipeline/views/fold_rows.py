@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -31,12 +31,15 @@ from pipeline.warehouse.folds import (
 )
 from pipeline.warehouse.holdings import Holdings
 from pipeline.warehouse.scan import empty_scan, open_connection
+from pipeline.warehouse.storage import committed
 from pipeline.warehouse.unfolded import Part
 
 _MADE = "made"
 """The schema of what a step makes."""
 
 _ROW_GROUP = 32_768
+_FILTERED = ("account_id", "region", "arn", "name")
+_NAMES = ("arn", "name", "display_name")
 _TIMES_LARGER = 4
 """A file of finished rows is joined with what comes to it until it has so many times as many rows."""
 
@@ -109,20 +112,29 @@ def _written(
         count += smaller.rows
         rows += f"\nunion all by name {scan_of(home, columns, [smaller])}"
     path = new_path(name)
-    file = home.storage.create(path)
-    try:
+    with committed(home.storage.create(path)) as file:
         rows_in_order = connection.sql(f"{rows}\norder by {', '.join(order)}").to_arrow_reader(_ROW_GROUP)
-        sink = _Summed(file.sink)
-        # What is open is read whole, so nobody asks for its statistics.
-        options = {"compression": "zstd", "store_schema": False, "write_statistics": name in CLOSED}
-        with pq.ParquetWriter(pa.PythonFile(sink, "w"), rows_in_order.schema, **options) as writer:
+        sink = _Summed(file)
+        with pq.ParquetWriter(pa.PythonFile(sink, "w"), rows_in_order.schema, **_options(columns, name)) as writer:
             for batch in rows_in_order:
                 writer.write_batch(batch)
-        file.commit()
-    except BaseException:
-        file.discard()
-        raise
     return Relation(columns, (*kept, FoldFile(path, count, sink.size, sink.crc, made.through.year)))
+
+
+def _options(columns: Mapping[str, str], name: str) -> dict[str, Any]:
+    """How a file is written: small, for there are many of few rows, and read more often than written."""
+    options = {"compression": "zstd", "compression_level": 9, "store_schema": False}
+    if name in CLOSED:
+        # Of what questions are filtered by. The statistics of all columns are as large as the rows of a day.
+        told = [c for c, kind in columns.items() if c in _FILTERED or kind.startswith(("DATE", "TIMESTAMP"))]
+        return options | {"write_statistics": told}
+    # It is read whole, and each builder is in it once: of names that are sorted, only what differs is written.
+    names = [c for c in columns if c in _NAMES]
+    return options | {
+        "write_statistics": False,
+        "use_dictionary": [c for c in columns if c not in names],
+        "column_encoding": dict.fromkeys(names, "DELTA_BYTE_ARRAY"),
+    }
 
 
 class _Summed:

@@ -7,6 +7,7 @@ made and read, is `views`' subject.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import re
@@ -23,9 +24,13 @@ from pipeline.warehouse.holdings import FOLD, Holdings
 from pipeline.warehouse.raw_tables import file_literal
 from pipeline.warehouse.scan import quoted
 from pipeline.warehouse.snapshot_ids import Name, days_of, unjoined_id
+from pipeline.warehouse.storage import committed
 from pipeline.warehouse.warehouse import Warehouse
 
-_MANIFEST = re.compile(r"\d{8}T\d{12}-(?P<sum>[0-9a-f]{16})\.json")
+MANIFEST = ".json.gz"
+"""The ending of a manifest's file."""
+
+_NAME = re.compile(rf"\d{{8}}T\d{{12}}-(?P<sum>[0-9a-f]{{16}}){re.escape(MANIFEST)}")
 """When it was written, and a digest of it."""
 
 ID = "regexp_extract(snapshot_id, '^[^-]+-[^-]+-[0-9a-f]{4}')"
@@ -111,12 +116,12 @@ def newest_fold(home: Warehouse, holdings: Holdings, version: str) -> Fold | Non
     for path in sorted(manifests, reverse=True):
         with home.storage.open(path) as source:
             content = bytes(source.read())
-        match = _MANIFEST.fullmatch(PurePosixPath(path).name)
+        match = _NAME.fullmatch(PurePosixPath(path).name)
         if match is None or match["sum"] != _digest(content):
             continue  # Not what was written: it means nothing.
         try:
-            fold = Fold.of(content.decode())
-        except (ValueError, KeyError, TypeError):  # Of a release that wrote others.
+            fold = Fold.of(gzip.decompress(content).decode())
+        except (OSError, EOFError, ValueError, KeyError, TypeError):  # Of a release that wrote others.
             continue
         if fold.version == version and all(
             holdings.has(f.path, f.size) for r in fold.relations.values() for f in r.files
@@ -126,7 +131,7 @@ def newest_fold(home: Warehouse, holdings: Holdings, version: str) -> Fold | Non
 
 
 def is_manifest(path: str) -> bool:
-    return path.startswith(f"{FOLD}/") and _MANIFEST.fullmatch(PurePosixPath(path).name) is not None
+    return path.startswith(f"{FOLD}/") and _NAME.fullmatch(PurePosixPath(path).name) is not None
 
 
 def _digest(content: bytes) -> str:
@@ -140,15 +145,10 @@ def new_path(relation: str) -> str:
 
 def write_manifest(home: Warehouse, holdings: Holdings, made: Fold) -> None:
     """Puts a fold in the place of those before, whose files go after the grace for their readers."""
-    content = made.text().encode()
-    path = f"{FOLD}/{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{_digest(content)}.json"
-    file = home.storage.create(path)
-    try:
-        file.sink.write(content)
-        file.commit()
-    except BaseException:
-        file.discard()
-        raise
+    content = gzip.compress(made.text().encode())
+    path = f"{FOLD}/{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{_digest(content)}{MANIFEST}"
+    with committed(home.storage.create(path)) as sink:
+        sink.write(content)
     time.sleep(home.grace)
     home.storage.remove(*(old for old in holdings.of_fold if old not in {path, *made.paths}))
 

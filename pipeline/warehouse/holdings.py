@@ -98,7 +98,7 @@ class Holdings:
     def of_fold(self) -> list[str]:
         """The paths of the files of folded history, those first that name the others."""
         own = (path for path in self.paths if path.startswith(f"{FOLD}/"))
-        return sorted(own, key=lambda path: (not path.endswith(".json"), path))
+        return sorted(own, key=lambda path: (not path.endswith(".json.gz"), path))
 
     def missing(self, tables: Iterable[Table]) -> list[str]:
         """The paths of files that commits name and that are not there.

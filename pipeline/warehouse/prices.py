@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.contract import HIVE_KEY, PRICES
-from pipeline.warehouse.storage import as_warehouse_error
+from pipeline.warehouse.storage import as_warehouse_error, committed
 from pipeline.warehouse.warehouse import Warehouse
 
 
@@ -18,12 +18,10 @@ def keep_prices(warehouse: Warehouse, prices: pa.Table) -> str:
     date = datetime.strptime(snapshot_id[:8], "%Y%m%d").strftime("%Y-%m-%d")
     path = f"{PRICES.name}/{HIVE_KEY}={date}/{snapshot_id}.parquet"
     storage = warehouse.storage
-    with storage.lock(), as_warehouse_error("written", storage.location):
-        file = storage.create(path, only_new=True)
-        try:
-            pq.write_table(prices, file.sink, compression="zstd")
-            file.commit()
-        except BaseException:
-            file.discard()
-            raise
+    with (
+        storage.lock(),
+        as_warehouse_error("written", storage.location),
+        committed(storage.create(path, only_new=True)) as sink,
+    ):
+        pq.write_table(prices, sink, compression="zstd")
     return path

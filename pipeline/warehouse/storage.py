@@ -120,6 +120,17 @@ class Storage(Protocol):
 
 
 @contextmanager
+def committed(file: NewFile) -> Iterator[Any]:
+    """The sink of a new file, which is committed at the end, and taken back where anything fails."""
+    try:
+        yield file.sink
+        file.commit()
+    except BaseException:
+        file.discard()
+        raise
+
+
+@contextmanager
 def as_warehouse_error(doing: str, location: str) -> Iterator[None]:
     """Turns an OSError into a WarehouseError of one sentence; `doing` is read or written."""
     try:

@@ -26,7 +26,7 @@ from pipeline.warehouse.publish import STALE_AFTER
 from pipeline.warehouse.raw_tables import COVERS, bound_scan, newest_checkpoint
 from pipeline.warehouse.scan import answer, committed_extracts, open_connection
 from pipeline.warehouse.snapshot_ids import SPANS, Name, days_of, unjoined_id
-from pipeline.warehouse.storage import as_warehouse_error
+from pipeline.warehouse.storage import as_warehouse_error, committed
 from pipeline.warehouse.warehouse import Warehouse
 
 SETTLED = timedelta(days=2)
@@ -153,13 +153,9 @@ def write_checkpoint(home: Warehouse, holdings: Holdings, over: Iterable[Name], 
     covers = _covered(holdings, over, settled)
     rows = of_commits(home, holdings, covers, "checkpoint")
     told = json.dumps([str(name) for name in covers]).encode()
-    file = home.storage.create(f"{CHECKPOINTS}/{settled}-{now.astimezone(UTC):%Y%m%dT%H%M%S%f}.parquet")
-    try:
-        pq.write_table(rows.replace_schema_metadata({COVERS: told}), file.sink, compression="zstd")
-        file.commit()
-    except BaseException:
-        file.discard()
-        raise
+    path = f"{CHECKPOINTS}/{settled}-{now.astimezone(UTC):%Y%m%dT%H%M%S%f}.parquet"
+    with committed(home.storage.create(path)) as sink:
+        pq.write_table(rows.replace_schema_metadata({COVERS: told}), sink, compression="zstd")
 
 
 def of_commits(

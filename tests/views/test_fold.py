@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import random
 import re
@@ -247,22 +249,33 @@ def damage_rows(home: Warehouse) -> None:
         path.write_bytes(told)
 
 
+def manifest(home: Warehouse) -> str:
+    (path,) = Path(home.location, FOLD).glob("*.json.gz")
+    return gzip.decompress(path.read_bytes()).decode()
+
+
+def write_manifest(home: Warehouse, content: bytes, digest: str | None = None) -> None:
+    """In the place of the one that is there; under a name that is right, unless a digest is given."""
+    (path,) = Path(home.location, FOLD).glob("*.json.gz")
+    path.unlink()
+    digest = digest or hashlib.sha256(content).hexdigest()[:16]
+    path.with_name(f"{path.name.partition('-')[0]}-{digest}.json.gz").write_bytes(content)
+
+
 DAMAGES: dict[str, Callable[[Warehouse], object]] = {
     "deleted": lambda home: shutil.rmtree(Path(home.location, FOLD)),
     "without its files": lambda home: damage_files(home, None),
     "files cut": lambda home: damage_files(home, b"x"),
     "files of other bytes": lambda home: damage_files(home, b"nonsense"),
     "rows that do not read": damage_rows,
-    "a manifest that is no JSON": lambda home: [
-        path.write_text("{") for path in Path(home.location, FOLD).glob("*.json")
-    ],
-    "a manifest of something else": lambda home: [
-        path.write_text('{"version": 1}') for path in Path(home.location, FOLD).glob("*.json")
-    ],
-    "of another version": lambda home: [
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"version": "other"}))
-        for path in Path(home.location, FOLD).glob("*.json")
-    ],
+    "a manifest of other bytes": lambda home: write_manifest(home, b"{", "0" * 16),
+    "a manifest that is not compressed": lambda home: write_manifest(home, b"{}"),
+    "a manifest that is no JSON": lambda home: write_manifest(home, gzip.compress(b"{")),
+    "a manifest of something else": lambda home: write_manifest(home, gzip.compress(b'{"version": 1}')),
+    "a manifest that is cut": lambda home: write_manifest(home, gzip.compress(manifest(home).encode())[:-9]),
+    "of another version": lambda home: write_manifest(
+        home, gzip.compress(json.dumps(json.loads(manifest(home)) | {"version": "other"}).encode())
+    ),
 }
 
 
@@ -452,11 +465,11 @@ def test_a_file_that_cannot_be_read_is_one_sentence(week_home: Warehouse) -> Non
 
 def test_a_mistake_in_a_question_is_told_once(week_home: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no reason to ask again without the fold."""
-    asked = []
+    asked, real = [], views.connect
 
     def connect(*given: Any, **options: Any) -> duckdb.DuckDBPyConnection:
         asked.append(options["with_fold"])
-        return views.connect(*given, **options)
+        return real(*given, **options)
 
     monkeypatch.setattr("pipeline.views.asking.connect", connect)
     with pytest.raises(QueryError, match="Could not convert"):
@@ -541,7 +554,7 @@ def test_the_finished_rows_are_sorted_and_their_files_few(week_home: Warehouse) 
         replay(week_home, NOON + day * DAY, {"us-east-1": Look([builder("a", State=("RUNNING", "STOPPED")[day % 2])])})
         views.fold(week_home, None, NOON + day * DAY)
     assert len(list(Path(week_home.location, FOLD, "image_builder_changes").glob("*.parquet"))) <= 3
-    assert len(list(Path(week_home.location, FOLD).glob("*.json"))) == 1
+    assert len(list(Path(week_home.location, FOLD).glob("*.json.gz"))) == 1
     require_same(week_home)
 
 

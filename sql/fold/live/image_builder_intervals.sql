@@ -11,7 +11,18 @@ where
     or (now.first_seen_at = piece.first_seen_at and not now.is_before)
 union all by name
 select
-    before.*,
+    before.* replace (
+        before.from_second + before.to_second as to_second,
+        before.from_second + before.low_from as low_from,
+        before.from_second + before.billed_from as billed_from,
+        before.from_second + before.high_from as high_from,
+        before.from_second + before.there_from as there_from,
+        before.from_second + before.to_second + before.low_to as low_to,
+        before.from_second + before.to_second + before.billed_to as billed_to,
+        before.from_second + before.to_second + before.high_to as high_to,
+        before.from_second + before.to_second + before.proven_to as proven_to,
+        before.from_second + before.to_second + before.there_to as there_to
+    ),
     last.account_id,
     last.region,
     last.name

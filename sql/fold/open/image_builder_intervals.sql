@@ -1,5 +1,6 @@
 -- The intervals before the last piece of each builder that reach into the day on which it began, and the one before them in
--- which the session began that may go on in them.
+-- which the session began that may go on in them. What mostly is an interval's first moment is told as seconds from it,
+-- what mostly is its last one as seconds from that: small numbers that are alike take little room.
 
 with before as (
     select
@@ -22,7 +23,19 @@ marked as (
     from before
 )
 
-select * exclude (account_id, region, name, reaches, is_start)
+select
+    * exclude (account_id, region, name, reaches, is_start) replace (
+        to_second - from_second as to_second,
+        low_from - from_second as low_from,
+        billed_from - from_second as billed_from,
+        high_from - from_second as high_from,
+        there_from - from_second as there_from,
+        low_to - to_second as low_to,
+        billed_to - to_second as billed_to,
+        high_to - to_second as high_to,
+        proven_to - to_second as proven_to,
+        there_to - to_second as there_to
+    )
 from marked
 qualify
     reaches
