@@ -26,7 +26,7 @@ def build_report(environment: Environment) -> dg.AssetsDefinition:
     )
     def write_report(warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
         with fail_with_sentence():
-            path = report.keep(warehouse.open(), views.Settings.read(environment))
+            path = report.keep(warehouse.open(), warehouse.answers(views.Settings.read(environment)))
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(path) if "://" not in path else path})
 
     return write_report

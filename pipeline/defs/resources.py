@@ -5,7 +5,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import dagster as dg
+from pydantic import PrivateAttr
 
+from pipeline import views
 from pipeline.aws import Access, new_session
 from pipeline.aws.bounds import DEADLINE
 from pipeline.extract import RetryPolicy
@@ -46,8 +48,21 @@ class WarehouseResource(dg.ConfigurableResource):
     grace: float = GRACE
     kms_key: str = ""
 
+    _answers: dict[views.Settings, views.Answers] = PrivateAttr(default_factory=dict)
+
     def open(self) -> Warehouse:
         return Warehouse(self.location, self.grace, kms_key=self.kms_key or None)
+
+    def answers(self, settings: views.Settings) -> views.Answers:
+        """The views of now, for all steps of a run that ask in this process: what they read is computed once."""
+        if settings in self._answers:
+            return self._answers[settings].of_now()
+        self._answers[settings] = answers = views.Answers(self.open(), settings)
+        return answers
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        while self._answers:
+            self._answers.popitem()[1].close()
 
 
 class ClockResource(dg.ConfigurableResource):

@@ -49,7 +49,8 @@ def build_view_checks(environment: Environment) -> list[dg.AssetChecksDefinition
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
         keys = sorted(context.selected_asset_check_keys, key=str)
-        with fail_with_sentence(), views.Answers(warehouse.open(), views.Settings.read(environment)) as answers:
+        with fail_with_sentence():
+            answers = warehouse.answers(views.Settings.read(environment))
             findings = answers.ask(_not_passed) if any(key.name in rules_by_name for key in keys) else []
             for asset, its_keys in itertools.groupby(keys, key=lambda key: name_of(key.asset_key)):
                 asked = {key: tests[asset, key.name] for key in its_keys if (asset, key.name) in tests}

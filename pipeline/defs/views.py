@@ -73,11 +73,11 @@ def _step(environment: Environment, name: str, listed: list[View]) -> dg.AssetsD
         with fail_with_sentence():
             home, settings = warehouse.open(), views.Settings.read(environment)
             path = views.build(home, settings)
-            with views.Answers(home, settings) as answers:
-                for view in listed:
-                    if key_of(view.name) in context.selected_asset_keys:
-                        metadata = answers.ask(functools.partial(_metadata, view=view, path=path))
-                        yield dg.MaterializeResult(key_of(view.name), metadata=metadata)
+            answers = warehouse.answers(settings)
+            for view in listed:
+                if key_of(view.name) in context.selected_asset_keys:
+                    metadata = answers.ask(functools.partial(_metadata, view=view, path=path))
+                    yield dg.MaterializeResult(key_of(view.name), metadata=metadata)
 
     return create_views
 

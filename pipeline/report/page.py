@@ -6,6 +6,8 @@ What it says is `queries`' subject, its pictures are `charts`'; how it looks is 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +18,7 @@ from pipeline.errors import WarehouseError, counted, missing_extra
 from pipeline.report import queries
 from pipeline.report.figures import figures
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.scan import answer, first_words
+from pipeline.warehouse.scan import first_words
 from pipeline.warehouse.storage import as_warehouse_error, committed
 
 FILE = "report.html"
@@ -30,16 +32,14 @@ def render(warehouse: Warehouse, settings: views.Settings | None = None) -> str:
     """The page. Raises NoSnapshotError before the first snapshot, WarehouseError where the warehouse cannot be read,
     ConfigurationError where the packages of the extra `report` are not installed.
     """
-    try:
-        return answer(warehouse, lambda: _render(warehouse, settings))
-    except duckdb.Error as error:
-        reason = first_words(error)
-        raise WarehouseError(f"The warehouse {warehouse.location} cannot be read: {reason}.") from error
+    with _told(warehouse), views.Answers(warehouse, settings) as answers:
+        return answers.ask(_render)
 
 
-def keep(warehouse: Warehouse, settings: views.Settings | None = None) -> str:
+def keep(warehouse: Warehouse, answers: views.Answers) -> str:
     """Writes the page into the warehouse, whole or not at all; returns its path. Raises what `render` does."""
-    page = render(warehouse, settings).encode()
+    with _told(warehouse):
+        page = answers.ask(_render).encode()
     with (
         warehouse.storage.lock(),
         as_warehouse_error("written", warehouse.location),
@@ -49,7 +49,16 @@ def keep(warehouse: Warehouse, settings: views.Settings | None = None) -> str:
     return f"{warehouse.location}/{FILE}"
 
 
-def _render(warehouse: Warehouse, settings: views.Settings | None) -> str:
+@contextmanager
+def _told(warehouse: Warehouse) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = first_words(error)
+        raise WarehouseError(f"The warehouse {warehouse.location} cannot be read: {reason}.") from error
+
+
+def _render(connection: duckdb.DuckDBPyConnection) -> str:
     try:
         import jinja2  # noqa: F401
         import vl_convert  # noqa: F401
@@ -58,35 +67,34 @@ def _render(warehouse: Warehouse, settings: views.Settings | None) -> str:
     from pipeline.report import charts
 
     template = _template()
-    with views.connect(warehouse, settings, with_comments=False) as connection:
-        queries.work_out(connection)
-        counts = queries.ask_one(connection, "figures")
-        first, newest = counts["first_look_at"], counts["newest_look_at"]
-        days = (newest.date() - first.date()).days + 1
-        sheets = [queries.sheet(connection, name, days) for name in queries.SHEETS]
-        linked = {builder for sheet in sheets for builder in sheet.builders if builder}
-        history, changes = queries.histories(connection, linked, days)
-        drawn = (
-            charts.states_chart(queries.series(connection, "states_by_day", days)),
-            charts.cost_chart(queries.series(connection, "cost_by_day", days)),
-        )
-        page: str = template.render(
-            version=__version__,
-            at=_cell(newest),
-            period=_period(first, newest),
-            snapshots=counted(counts["snapshots"], "snapshot"),
-            figures=figures(connection, counts, days),
-            charts=[chart for chart in drawn if chart],
-            first=sheets[0],
-            rules=sheets[1],
-            sections=queries.sections(sheets[1]),
-            sheets=sheets[2:],
-            history=history,
-            changes=changes,
-            most_rows=queries.MOST_ROWS,
-            texts=_SENTENCES,
-        )
-        return page
+    queries.work_out(connection)
+    counts = queries.ask_one(connection, "figures")
+    first, newest = counts["first_look_at"], counts["newest_look_at"]
+    days = (newest.date() - first.date()).days + 1
+    sheets = [queries.sheet(connection, name, days) for name in queries.SHEETS]
+    linked = {builder for sheet in sheets for builder in sheet.builders if builder}
+    history, changes = queries.histories(connection, linked, days)
+    drawn = (
+        charts.states_chart(queries.series(connection, "states_by_day", days)),
+        charts.cost_chart(queries.series(connection, "cost_by_day", days)),
+    )
+    page: str = template.render(
+        version=__version__,
+        at=_cell(newest),
+        period=_period(first, newest),
+        snapshots=counted(counts["snapshots"], "snapshot"),
+        figures=figures(connection, counts, days),
+        charts=[chart for chart in drawn if chart],
+        first=sheets[0],
+        rules=sheets[1],
+        sections=queries.sections(sheets[1]),
+        sheets=sheets[2:],
+        history=history,
+        changes=changes,
+        most_rows=queries.MOST_ROWS,
+        texts=_SENTENCES,
+    )
+    return page
 
 
 def _period(first: datetime, newest: datetime) -> str:

@@ -123,13 +123,22 @@ class Answers:
             connect, warehouse, settings, names, require_files, since, with_comments=False
         )
         self._with_fold = True
+        self._paths = frozenset(warehouse.holdings().paths)
         self._connection: duckdb.DuckDBPyConnection | None = self._connect()
 
     def __enter__(self) -> Answers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
+        self.close()
+
+    def of_now(self) -> Answers:
+        """Itself; of now where files have come or gone since. Raises what `connect` does."""
+        paths = frozenset(self._warehouse.holdings().paths)
+        if paths != self._paths:
+            self.close()
+            self._paths, self._with_fold = paths, True
+        return self
 
     def ask(self, question: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
         """What a question tells that is put to the connection; it may be put more than once.
@@ -146,17 +155,18 @@ class Answers:
                 if is_over_fold(self._connection) and _may_be_of_fold(error):
                     self._with_fold = False
                     forget_failure(self._warehouse)
-                    self._close()
+                    self.close()
                     return once()
-                self._close()
+                self.close()
                 raise
             except FileGoneError:
-                self._close()
+                self.close()
                 raise
 
         return answer(self._warehouse, once)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Ends its connection; a later question is put to a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

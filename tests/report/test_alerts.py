@@ -78,10 +78,10 @@ def tick(home: Warehouse, instance: dg.DagsterInstance, **settings: str) -> str:
     resources = {"warehouse": WarehouseResource(location=home.location, grace=0.0)}
     definitions = build_definitions(settings_of(settings), **resources)
     sensor = definitions.resolve_sensor_def(NAME)
-    context = dg.build_sensor_context(
+    with dg.build_sensor_context(
         instance, repository_def=definitions.get_repository_def(), resources=resources, sensor_name=NAME
-    )
-    return str(sensor.evaluate_tick(context).skip_message)
+    ) as context:
+        return str(sensor.evaluate_tick(context).skip_message)
 
 
 def publish(home: Warehouse, *builders: dict[str, Any], day: int = 0, seen: bool = True) -> None:
