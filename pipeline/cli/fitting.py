@@ -1,6 +1,6 @@
 """A table that a person reads: in a terminal it fits the width and height, elsewhere all of it is there.
 
-Lines that fold are rich's; a table of a line a row is drawn here, a hundred times as fast, and nothing of rich is
+Lines that fold are rich's; a table of a line a row is drawn here, ten times as fast, and nothing of rich is
 loaded for it that is not needed.
 """
 
