@@ -20,9 +20,10 @@ from pipeline.defs.resources import WarehouseResource
 from pipeline.defs.schemas import column_schema
 from pipeline.report.markdown import to_bars, to_markdown
 from pipeline.settings import Environment
-from pipeline.views import View, lineage
+from pipeline.views import View
 from pipeline.views.generated import TABLES_GROUP
 from pipeline.views.sql_files import comment_and_query, sql_files
+from pipeline.views.upstream import upstream
 
 PREVIEW_ROWS = 10
 
@@ -47,7 +48,7 @@ def build_views(environment: Environment) -> list[dg.AssetsDefinition]:
 
 
 def _downstream_of(name: str, listed: list[View]) -> set[str]:
-    direct = {view.name for view in listed if name in lineage.upstream(view)}
+    direct = {view.name for view in listed if name in upstream(view)}
     return direct.union(*(_downstream_of(view, listed) for view in direct))
 
 
@@ -57,7 +58,7 @@ def _step(environment: Environment, name: str, listed: list[View]) -> dg.AssetsD
         specs=[
             dg.AssetSpec(
                 key_of(view.name),
-                deps=[key_of(name) for name in sorted(lineage.upstream(view))],
+                deps=[key_of(name) for name in sorted(upstream(view))],
                 description=f"{view.purpose}\n\nGrain: {view.grain}",
                 group_name=view.group,
                 kinds={"duckdb", "sql"},
@@ -112,6 +113,9 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any
 
 
 def _lineage(view: View) -> dg.TableColumnLineage:
+    # sqlglot is not needed to load definitions, nor by a run that makes no view.
+    from pipeline.views import lineage
+
     return dg.TableColumnLineage(
         {
             column: [dg.TableColumnDep(key_of(table), name) for table, name in found]

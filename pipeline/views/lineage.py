@@ -12,9 +12,8 @@ from sqlglot import exp
 from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.scope import traverse_scope
 
-from pipeline.contract import HIVE_KEY, PRICES, TABLES
-from pipeline.views.catalogue import all_views, catalogue
-from pipeline.views.dependencies import reads
+from pipeline.views.catalogue import catalogue
+from pipeline.views.upstream import columns_of_all, committed
 from pipeline.views.view import View
 from pipeline.warehouse.scan import RECENT
 
@@ -31,25 +30,11 @@ def of_view(name: str) -> dict[str, Sources]:
     return {column: _sources(nodes[column]) for column in view.columns}
 
 
-def upstream(view: View) -> set[str]:
-    """The tables and views that a view reads, those that its helpers read included."""
-    found: set[str] = set()
-    known = catalogue()
-    read = reads(view.query)
-    for name in read.views | {_committed(raw) for raw in read.raw_tables}:
-        found |= upstream(known[name]) if name in known and known[name].is_helper else {name}
-    return (found & set(_schema())) - {view.name}
-
-
-def _committed(raw: str) -> str:
-    return next((table for table, recent in RECENT.items() if recent == raw), raw)
-
-
 def _query(view: View) -> exp.Expr:
     query = sqlglot.parse_one(view.query, dialect="duckdb")
     for table in _tables_of(query):
         table.set("db", None)
-        table.set("this", exp.to_identifier(_committed(table.name)))
+        table.set("this", exp.to_identifier(committed(table.name)))
     return query
 
 
@@ -73,9 +58,7 @@ def _sources(root: Node) -> Sources:
 @cache
 def _schema() -> dict[str, dict[str, str]]:
     # Only the names matter; the types are DuckDB's to know.
-    columns = {view.name: list(view.columns) for view in all_views() if not view.is_helper}
-    columns |= {table.name: [*(c.name for c in table.columns), HIVE_KEY] for table in (*TABLES, PRICES)}
-    return {name: dict.fromkeys(names, "varchar") for name, names in columns.items()}
+    return {name: dict.fromkeys(names, "varchar") for name, names in columns_of_all().items()}
 
 
 def _tables_of(query: exp.Expr) -> list[exp.Table]:

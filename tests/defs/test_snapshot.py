@@ -26,8 +26,8 @@ from pipeline.errors import ConfigurationError
 from pipeline.extract.sweep import Progress
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.server import ACCOUNT
-from pipeline.views import lineage
 from pipeline.views.sql_files import sql_files, sql_query
+from pipeline.views.upstream import upstream
 from pipeline.warehouse.snapshot_ids import path_of
 from pipeline.windows import Window
 from tests.support import NOON, Looker, builder, estate_of, settings_of
@@ -132,7 +132,7 @@ def test_the_graph_of_views_is_that_of_their_sql() -> None:
     graph = build_definitions(settings_of({})).resolve_asset_graph()
     for view in asset_views():
         node = graph.get(key_of(view.name))
-        assert {name_of(key) for key in node.parent_keys} == lineage.upstream(view)
+        assert {name_of(key) for key in node.parent_keys} == upstream(view)
         assert node.description == f"{view.purpose}\n\nGrain: {view.grain}"
     assert {name_of(k) for k in graph.get(dg.AssetKey("prices")).parent_keys} == {
         "instance_prices",
@@ -140,8 +140,8 @@ def test_the_graph_of_views_is_that_of_their_sql() -> None:
     }
     asked = re.findall(r"\b(?:from|join) (\w+)", " ".join(sql_query("report", name) for name in sql_files("report")))
     known = {view.name for view in asset_views()}
-    upstream = {name_of(key) for key in graph.get(dg.AssetKey("report")).parent_keys}
-    assert set(asked) & known == upstream
+    above = {name_of(key) for key in graph.get(dg.AssetKey("report")).parent_keys}
+    assert set(asked) & known == above
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ _OF_MODULE: dict[str, tuple[str, ...]] = {
     "views/dependencies": ("views/test_dependencies.py", "views/test_view.py", "views/test_data_tests.py"),
     "views/engines": (),  # Those run Spark.
     "views/lineage": ("views/test_lineage.py", "defs/test_snapshot.py", "test_new_column.py"),
+    "views/upstream": ("views/test_lineage.py", "defs/test_snapshot.py"),
     "views/questions": ("views/test_questions.py", "settings/test_environment.py", "cli/test_commands.py"),
     "views/settings_views": ("views/test_findings.py", "views/test_cost.py", "extract/test_prices.py"),
     "views/generated": ("views/test_database.py", "views/test_engines.py", "warehouse/test_upkeep.py"),

@@ -3,6 +3,7 @@
 from pipeline.contract import CHILDREN
 from pipeline.views import lineage
 from pipeline.views.catalogue import catalogue
+from pipeline.views.upstream import upstream
 
 
 def test_a_column_tells_of_every_column_that_it_is_made_of_and_of_no_other() -> None:
@@ -19,10 +20,10 @@ def test_a_column_tells_of_every_column_that_it_is_made_of_and_of_no_other() -> 
 
 
 def test_a_view_reads_what_its_helpers_read() -> None:
-    assert lineage.upstream(catalogue()["subnet_usage"]) == {
+    assert upstream(catalogue()["subnet_usage"]) == {
         *("image_builder_errors", "image_builder_errors_current", "image_builders_current", "image_builder_states"),
         *("image_builder_subnets", "image_builder_subnets_current"),
     }
     # The elements of all lists are a helper.
-    read = lineage.upstream(catalogue()["image_builder_changes"])
+    read = upstream(catalogue()["image_builder_changes"])
     assert read == {"image_builder_history", "image_builder_sightings", *(table.name for table in CHILDREN)}
