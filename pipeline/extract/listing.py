@@ -6,7 +6,6 @@ How a page's bytes are got from botocore is `wire`'s subject, how they are read 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +18,7 @@ from pipeline.errors import ConfigurationError, MalformedReplyError
 from pipeline.extract import wire
 from pipeline.extract.limits import LookLimits
 from pipeline.extract.page import Page
-from pipeline.extract.reader import READER, RECEIVED_AT, Read, TokenMismatchError
+from pipeline.extract.reader import READER, RECEIVED_AT, Pending, Read, TokenMismatchError
 
 GROUP = 16
 """Pages that are read in one call, while the next as many are fetched."""
@@ -125,7 +124,7 @@ class Listing:
     def _in_order(self, replies: Any) -> Iterator[Page]:
         """The pages of the replies, a group at a time, each group read while the next is fetched."""
         fetched = iter(replies)
-        reading: Future[Read] | None = None
+        reading: Pending | None = None
         is_over = False
         while not is_over:
             group, failure, is_over = self._fetch(fetched)

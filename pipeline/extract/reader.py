@@ -9,8 +9,8 @@ import contextlib
 import os
 import queue
 import threading
+import time
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,7 +26,7 @@ RECEIVED_AT = "ReceivedAt"
 BATCH_BYTES = 2**18
 """Bytes of replies, of several listings, that are read in one call."""
 
-LINGER = 0.005
+LINGER = 0.02
 """Seconds that small replies wait for others to be read together with."""
 
 Reply = dict[str, Any]
@@ -44,22 +44,41 @@ class Read:
     failure: BaseException | None = None
 
 
+class Pending:
+    """What is to be read, for the one thread that waits for it: a Future that costs a lock and no more."""
+
+    def __init__(self) -> None:
+        self._read: Read | None = None
+        self._is_told = threading.Lock()
+        self._is_told.acquire()
+
+    def tell(self, read: Read) -> None:
+        self._read = read
+        self._is_told.release()
+
+    def result(self) -> Read:
+        """Waits for it. It is told once."""
+        self._is_told.acquire()
+        assert self._read is not None
+        return self._read
+
+
 class Reader:
     """A thread for each core, started at the first use. One serves the whole process."""
 
     def __init__(self) -> None:
-        # Not a SimpleQueue: in CPython 3.11, of several threads that wait on one with a timeout, one may never wake up.
-        self._waiting: queue.Queue[tuple[list[Reply], Future[Read]]] = queue.Queue()
+        # None of its readers waits with a timeout: in CPython 3.11, of several that do, one may never wake up.
+        self._waiting: queue.SimpleQueue[tuple[list[Reply], Pending]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._starting = threading.Lock()
 
-    def read(self, replies: list[Reply]) -> Future[Read]:
+    def read(self, replies: list[Reply]) -> Pending:
         """Has a group of replies read, in their order."""
         if not self._threads:
             self._start()
-        future: Future[Read] = Future()
-        self._waiting.put((replies, future))
-        return future
+        pending = Pending()
+        self._waiting.put((replies, pending))
+        return pending
 
     def _start(self) -> None:
         with self._starting:
@@ -72,17 +91,18 @@ class Reader:
         while True:
             groups = [self._waiting.get()]
             size = _bytes(groups[0][0])
-            # A large group is read at once; small ones are gathered for as long as others keep coming.
-            with contextlib.suppress(queue.Empty):
-                while size < BATCH_BYTES:
-                    groups.append(self._waiting.get(timeout=LINGER))
-                    size += _bytes(groups[-1][0])
+            if size < BATCH_BYTES:  # A large group is read at once, small ones with those that come meanwhile.
+                time.sleep(LINGER)
+                with contextlib.suppress(queue.Empty):
+                    while size < BATCH_BYTES:
+                        groups.append(self._waiting.get_nowait())
+                        size += _bytes(groups[-1][0])
             try:
                 done = _read_together([replies for replies, _ in groups])
             except BaseException as error:  # A bug here must not leave the listings waiting for ever.
                 done = [Read([], error)] * len(groups)
-            for (_, future), read in zip(groups, done, strict=True):
-                future.set_result(read)
+            for (_, pending), read in zip(groups, done, strict=True):
+                pending.tell(read)
 
     def reset_after_fork(self) -> None:
         """A forked process has none of the threads."""

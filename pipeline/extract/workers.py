@@ -16,6 +16,10 @@ WAITING_PER_SLOT = 7
 """Looks that may wait for AWS or for a pause, for each that is at work: each of them costs a thread."""
 
 
+_BETWEEN_CHECKS = 0.1
+"""Seconds."""
+
+
 class LookQueue:
     """Looks that wait to proceed: first those whose pause is over, then new ones, last those that were put off."""
 
@@ -73,6 +77,7 @@ class Workers:
         self._news: queue.SimpleQueue[tuple[Look, float | None] | BaseException | None] = queue.SimpleQueue()
         self._slots = Slots(concurrency, lambda: self._news.put(None))
         self._threads = 0
+        self._due = {"slots": 0.0, "looks": 0.0}
         self._proceeding: dict[Look, Slot] = {}
         """The looks that threads are at. Who removes one decides how it goes on: its thread, or `overdue`."""
 
@@ -98,7 +103,8 @@ class Workers:
 
     def stopped(self, seconds: float) -> Iterator[tuple[Look, float | None]]:
         """The looks that have stopped since, each with its pause (None at its end); waits up to `seconds` for one."""
-        self._slots.lend_overdue()
+        if self._is_time_for("slots"):
+            self._slots.lend_overdue()
         try:
             news = self._news.get(timeout=seconds)
             while True:
@@ -113,7 +119,9 @@ class Workers:
 
     def overdue(self) -> list[Look]:
         """The looks whose time is over, and whose threads still wait for something: both are given up."""
-        given_up = []
+        given_up: list[Look] = []
+        if not self._is_time_for("looks"):
+            return given_up
         for look in [look for look in tuple(self._proceeding) if look.is_overdue]:
             if slot := self._proceeding.pop(look, None):
                 slot.give_up()
@@ -121,6 +129,14 @@ class Workers:
                 self._threads -= 1
                 given_up.append(look)
         return given_up
+
+    def _is_time_for(self, what: str) -> bool:
+        """Whether a check that goes through all looks is due: at each news it would take longer than the news."""
+        now = time.monotonic()
+        is_due = now >= self._due[what]
+        if is_due:
+            self._due[what] = now + _BETWEEN_CHECKS
+        return is_due
 
     def _work(self) -> None:
         while job := self._jobs.get():
