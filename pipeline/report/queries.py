@@ -101,7 +101,7 @@ _SEVERAL_TIMES = (
 def work_out(connection: duckdb.DuckDBPyConnection) -> None:
     """Works these views out once, as tables of the connection that stand before them."""
     for name in _SEVERAL_TIMES:
-        connection.execute(f"create temp table {name} as from {name}")
+        connection.execute(f"create or replace temp table {name} as from {name}")
 
 
 def sheet(connection: duckdb.DuckDBPyConnection, name: str, days: int) -> Sheet:
