@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pipeline import contract
 from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, Table
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.folds import MANIFEST
+from pipeline.warehouse.folds import MANIFEST, Fold, write_manifest
 from pipeline.windows import Window
 
 ACCOUNT = "123456789012"
@@ -177,4 +177,5 @@ def repeat(home: Warehouse, years: int) -> None:
                     file | {"path": path, "size": len(content), "crc": zlib.crc32(content), "year": file["year"] - back}
                 )
         relation["files"] = earlier + relation["files"]
-    Path(home.location, manifest).write_bytes(gzip.compress(json.dumps(told).encode()))
+    Path(home.location, manifest).unlink()
+    write_manifest(home, holdings, Fold.of(json.dumps(told)))

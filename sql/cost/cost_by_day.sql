@@ -31,56 +31,6 @@
 --   usd_estimate: what is most likely
 --   usd_high: the most
 
-with parts as (
-    select
-        cost_date,
-        account_id,
-        region,
-        arn,
-        name,
-        owner,
-        instance_type,
-        looks,
-        hours_low,
-        hours_estimate,
-        hours_high,
-        hours_outside,
-        case when is_priced then 0 else hours_estimate end as unpriced_hours,
-        0 as unpriced_volume_hours,
-        usd_low as instance_usd_low,
-        usd_estimate as instance_usd_estimate,
-        usd_high as instance_usd_high,
-        hours_outside * usd_per_hour as instance_usd_outside,
-        cast(null as double) as volume_usd_low,
-        cast(null as double) as volume_usd_estimate,
-        cast(null as double) as volume_usd_high
-    from running_cost
-    union all
-    select
-        cost_date,
-        account_id,
-        region,
-        arn,
-        name,
-        owner,
-        instance_type,
-        looks,
-        0 as hours_low,
-        0 as hours_estimate,
-        0 as hours_high,
-        0 as hours_outside,
-        0 as unpriced_hours,
-        case when is_priced then 0 else hours_estimate end as unpriced_volume_hours,
-        null as instance_usd_low,
-        null as instance_usd_estimate,
-        null as instance_usd_high,
-        null as instance_usd_outside,
-        usd_low as volume_usd_low,
-        usd_estimate as volume_usd_estimate,
-        usd_high as volume_usd_high
-    from volume_cost
-)
-
 select
     cost_date,
     account_id,
@@ -108,7 +58,7 @@ select
         sum(instance_usd_estimate) + sum(volume_usd_estimate), sum(instance_usd_estimate), sum(volume_usd_estimate)
     ) as usd_estimate,
     coalesce(sum(instance_usd_high) + sum(volume_usd_high), sum(instance_usd_high), sum(volume_usd_high)) as usd_high
-from parts
+from cost_parts
 group by
     cost_date,
     account_id,

@@ -52,27 +52,13 @@ costs as (
         case
             when
                 date_diff('day', costs.cost_date, days.today) between 1 and days.whole_days
-                then costs.usd_estimate
+                then coalesce(costs.instance_usd_estimate, costs.volume_usd_estimate)
         end as usd_recent,
-        case when costs.cost_date < days.today then costs.usd_estimate end as usd_before_today
-    from cost_by_day as costs
+        case
+            when costs.cost_date < days.today then coalesce(costs.instance_usd_estimate, costs.volume_usd_estimate)
+        end as usd_before_today
+    from cost_parts as costs
     cross join days
-),
-
-recent as (
-    select
-        account_id,
-        region,
-        owner,
-        instance_type,
-        sum(usd_recent) / max(whole_days) as usd_per_day
-    from costs
-    where whole_days > 0
-    group by
-        account_id,
-        region,
-        owner,
-        instance_type
 ),
 
 months as (
@@ -83,18 +69,21 @@ months as (
         owner,
         instance_type,
         count(distinct arn) as builders,
-        avg(looks) as looks_a_day,
+        coalesce(avg(case when extra_volume_gb is null then looks end), avg(looks)) as looks_a_day,
         sum(hours_low) as hours_low,
         sum(hours_estimate) as hours_estimate,
         sum(hours_high) as hours_high,
         sum(unpriced_hours) as unpriced_hours,
         sum(unpriced_volume_hours) as unpriced_volume_hours,
+        sum(instance_usd_low) as instance_usd_low,
         sum(instance_usd_estimate) as instance_usd_estimate,
+        sum(instance_usd_high) as instance_usd_high,
+        sum(volume_usd_low) as volume_usd_low,
         sum(volume_usd_estimate) as volume_usd_estimate,
-        sum(usd_low) as usd_low,
-        sum(usd_estimate) as usd_estimate,
-        sum(usd_high) as usd_high,
+        sum(volume_usd_high) as volume_usd_high,
+        sum(usd_recent) as usd_recent,
         sum(usd_before_today) as usd_before_today,
+        max(whole_days) as whole_days,
         max(days_left) as days_left,
         max(case when month = this_month then 1 else 0 end) as is_this_month
     from costs
@@ -104,34 +93,42 @@ months as (
         region,
         owner,
         instance_type
+),
+
+totals as (
+    select
+        *,
+        coalesce(instance_usd_low + volume_usd_low, instance_usd_low, volume_usd_low) as usd_low,
+        coalesce(instance_usd_estimate + volume_usd_estimate, instance_usd_estimate, volume_usd_estimate)
+            as usd_estimate,
+        coalesce(instance_usd_high + volume_usd_high, instance_usd_high, volume_usd_high) as usd_high,
+        case
+            when whole_days > 0
+                then sum(usd_recent) over (partition by account_id, region, owner, instance_type) / whole_days
+        end as usd_per_day
+    from months
 )
 
 select
-    months.month,
-    months.account_id,
-    months.region,
-    months.owner,
-    months.instance_type,
-    months.builders,
-    months.looks_a_day,
-    months.hours_low,
-    months.hours_estimate,
-    months.hours_high,
-    months.unpriced_hours,
-    months.unpriced_volume_hours,
-    months.instance_usd_estimate,
-    months.volume_usd_estimate,
-    months.usd_low,
-    months.usd_estimate,
-    months.usd_high,
+    month,
+    account_id,
+    region,
+    owner,
+    instance_type,
+    builders,
+    looks_a_day,
+    hours_low,
+    hours_estimate,
+    hours_high,
+    unpriced_hours,
+    unpriced_volume_hours,
+    instance_usd_estimate,
+    volume_usd_estimate,
+    usd_low,
+    usd_estimate,
+    usd_high,
     case
-        when months.is_this_month = 0 then months.usd_estimate
-        else coalesce(months.usd_before_today, 0) + months.days_left * recent.usd_per_day
+        when is_this_month = 0 then usd_estimate
+        else coalesce(usd_before_today, 0) + days_left * usd_per_day
     end as forecast_usd
-from months
-left join recent
-    on
-        months.account_id = recent.account_id
-        and months.region = recent.region
-        and months.owner is not distinct from recent.owner
-        and months.instance_type is not distinct from recent.instance_type
+from totals
