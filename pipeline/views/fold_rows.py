@@ -38,6 +38,7 @@ _MADE = "made"
 """The schema of what a step makes."""
 
 _ROW_GROUP = 32_768
+_FEW = 32_768
 _FILTERED = ("account_id", "region", "arn", "name")
 _NAMES = ("arn", "name", "display_name")
 _TIMES_LARGER = 4
@@ -115,23 +116,27 @@ def _written(
     with committed(home.storage.create(path)) as file:
         rows_in_order = connection.sql(f"{rows}\norder by {', '.join(order)}").to_arrow_reader(_ROW_GROUP)
         sink = _Summed(file)
-        with pq.ParquetWriter(pa.PythonFile(sink, "w"), rows_in_order.schema, **_options(columns, name)) as writer:
+        with pq.ParquetWriter(
+            pa.PythonFile(sink, "w"), rows_in_order.schema, **_options(columns, name, count)
+        ) as writer:
             for batch in rows_in_order:
                 writer.write_batch(batch)
     return Relation(columns, (*kept, FoldFile(path, count, sink.size, sink.crc, made.through.year)))
 
 
-def _options(columns: Mapping[str, str], name: str) -> dict[str, Any]:
-    """How a file is written: small, for there are many of few rows, and read more often than written."""
-    options = {"compression": "zstd", "compression_level": 9, "store_schema": False}
+def _options(columns: Mapping[str, str], name: str, rows: int) -> dict[str, Any]:
+    """How a file is written: small, for it is read more often than written, and there are many of few rows."""
+    options = {"compression": "zstd", "compression_level": 9, "store_schema": False, "write_statistics": False}
     if name in CLOSED:
         # Of what questions are filtered by. The statistics of all columns are as large as the rows of a day.
         told = [c for c, kind in columns.items() if c in _FILTERED or kind.startswith(("DATE", "TIMESTAMP"))]
-        return options | {"write_statistics": told}
-    # It is read whole, and each builder is in it once: of names that are sorted, only what differs is written.
+        options |= {"write_statistics": told}
+    if rows > _FEW:
+        return options
+    # A builder is here once or a few times: of names that are sorted, what differs from the one before.
     names = [c for c in columns if c in _NAMES]
     return options | {
-        "write_statistics": False,
+        "compression_level": 19,
         "use_dictionary": [c for c in columns if c not in names],
         "column_encoding": dict.fromkeys(names, "DELTA_BYTE_ARRAY"),
     }

@@ -8,13 +8,13 @@ what is finished and what is live.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
 from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, IMAGE_BUILDERS
 from pipeline.views.dependencies import FOLDED, LIVE
+from pipeline.views.renaming import of_what_came, renamed
 from pipeline.views.sql_files import comment_and_query, sql_files
 from pipeline.views.view import View
 from pipeline.warehouse.scan import UNFOLDED, committed_extracts, committed_rows
@@ -112,15 +112,15 @@ def query_of(folder: str, name: str) -> str:
 
 def opening_query(name: str) -> str:
     """The query of the open rows of a kind."""
+    # Of a version's columns, those that the one that goes on from it takes over.
+    taken_over = f"select arn, version, last_seen_at, {', '.join(_of_beginning())}"
     query = query_of("open", name)
-    if name == "image_builder_history":  # Of a version's columns, those that the one that goes on from it takes over.
-        query = query.replace("select *", f"select arn, version, last_seen_at, {', '.join(_of_beginning())}")
-    return query
+    return query.replace("select *", taken_over) if name == "image_builder_history" else query
 
 
 def closing_query(name: str, views: Mapping[str, View]) -> str:
     """The query of the finished rows of a kind, given the views without a fold."""
-    return _of_what_came(query_of("closed", name), lambda came: _computed_query(views[came], _live_names(came)))
+    return of_what_came(query_of("closed", name), lambda came: _computed_query(views[came], _live_names(came)))
 
 
 def over_fold(views: Mapping[str, View], has_times: bool = True) -> dict[str, View]:
@@ -132,7 +132,7 @@ def over_fold(views: Mapping[str, View], has_times: bool = True) -> dict[str, Vi
         query = _computed_query(views[name], _live_names(name))
         seam = _seam(name)
         if seam is not None:
-            query = _of_what_came(seam, {name: query}.__getitem__)
+            query = of_what_came(seam, {name: query}.__getitem__)
         found[f"{LIVE}.{name}"] = _helper(views[name], f"{LIVE}.{name}", query)
         if name in _WHOLE:
             found[name] = replace(views[name], query=f"select * from {LIVE}.{name}")
@@ -144,7 +144,7 @@ def over_fold(views: Mapping[str, View], has_times: bool = True) -> dict[str, Vi
         like = views["image_builder_sightings"]
         found[f"{LIVE}.{name}"] = _helper(like, f"{LIVE}.{name}", query_of("live", name))
     for name, sources in _readers(has_times).items():
-        found[name] = replace(views[name], query=_renamed(views[name].query, sources))
+        found[name] = replace(views[name], query=renamed(views[name].query, sources))
     return found
 
 
@@ -170,9 +170,15 @@ def _seam(name: str) -> str | None:
 
 def _of_beginning() -> tuple[str, ...]:
     """The columns that tell how a version was seen first."""
-    compared = {column.name for column in IMAGE_BUILDERS.attributes} | {"account_id", "region", "arn", "name"}
-    first_seen = [c.name for c in IMAGE_BUILDERS.columns if c.name not in compared]
-    return (*first_seen, HIVE_KEY, "valid_from", "changed_after", "began")
+    # What is compared is the same at its end; when it was observed is valid_from.
+    others = {c.name for c in IMAGE_BUILDERS.attributes} | {"account_id", "region", "arn", "name", "observed_at"}
+    return (
+        *(c.name for c in IMAGE_BUILDERS.columns if c.name not in others),
+        HIVE_KEY,
+        "valid_from",
+        "changed_after",
+        "began",
+    )
 
 
 def _history_seam() -> str:
@@ -184,6 +190,7 @@ def _history_seam() -> str:
     return f"""select
     now.* replace (
         {begun},
+        case when before.last_seen_at = now.valid_from then before.valid_from else now.observed_at end as observed_at,
         now.version + coalesce(before.version - 1, 0) as version
     )
 from since.image_builder_history as now
@@ -213,37 +220,15 @@ def _live_names(of: str) -> dict[str, str]:
     return names
 
 
-def _of_what_came(query: str, own: Callable[[str], str]) -> str:
-    """A query of sql/fold with a view's own query for each `since.<view>`: a view of that would be bound twice."""
-    return re.sub(
-        r"\bsince\.(\w+)(\s+as\s+\w+)?", lambda match: f"(\n{own(match[1])}\n){match[2] or f' as {match[1]}'}", query
-    )
-
-
 def _computed_query(view: View, names: Mapping[str, str]) -> str:
     if view.name == EXTRACTS.name:
         return committed_extracts(UNFOLDED[view.name])
     if view.name == IMAGE_BUILDERS.name:
         return committed_rows(IMAGE_BUILDERS, UNFOLDED)
     raw = {f"raw.{table.name}": f"raw.{UNFOLDED[table.name]}" for table in (EXTRACTS, *DATA_TABLES)}
-    query = _renamed(view.query, {**names, **raw})
+    query = renamed(view.query, {**names, **raw})
     # No filter reaches what is kept, and to sort by one text is quicker than by four.
     return query.replace("partition by account_id, region, arn, name", "partition by arn")
-
-
-def _renamed(query: str, names: Mapping[str, str]) -> str:
-    """A query that reads other tables and views, each under its old name."""
-
-    def other(match: re.Match[str]) -> str:
-        name = match["name"]
-        if name not in names:
-            return match[0]
-        alias = match["alias"] or f" as {name.rpartition('.')[2]}"
-        return f"{match['word']}{match['space']}{names[name]}{alias}"
-
-    return re.sub(
-        r"\b(?P<word>from|join)(?P<space>\s+)(?P<name>(?:raw\.)?[a-z0-9_]+)\b(?P<alias>\s+as\s+\w+)?", other, query
-    )
 
 
 def _helper(like: View, name: str, query: str) -> View:

@@ -53,6 +53,7 @@ _OF_MODULE: dict[str, tuple[str, ...]] = {
     "views/asking": ("views/test_database.py", "views/test_permitted.py", "views/test_engines.py"),
     "views/permitted": ("views/test_permitted.py",),
     "views/folded": ("views/test_fold.py",),
+    "views/renaming": ("views/test_fold.py",),
     "views/folding": ("views/test_fold.py",),
     "views/fold_rows": ("views/test_fold.py",),
     "views/fold_order": ("views/test_fold.py",),
