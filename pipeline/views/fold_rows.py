@@ -39,6 +39,8 @@ _MADE = "made"
 
 _ROW_GROUP = 32_768
 _FEW = 32_768
+"""Rows of a file at most that is written as small as can be, however long that takes."""
+
 _FILTERED = ("account_id", "region", "arn", "name")
 _NAMES = ("arn", "name", "display_name")
 _TIMES_LARGER = 4
