@@ -11,7 +11,8 @@
 --   owner: the owner; null where tags named none
 --   instance_type: the instance type
 --   builders: how many image builders there were, running or not
---   looks_a_day: how many successful looks there were a day, on average over image builders and days
+--   looks_a_day: how many successful looks there were a day, on average over image builders and days; of those that ran,
+--     where any did
 --   hours_low: the least that they can have run
 --   hours_estimate: what is most likely
 --   hours_high: the most that they can have run
