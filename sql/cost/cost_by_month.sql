@@ -11,8 +11,8 @@
 --   owner: the owner; null where tags named none
 --   instance_type: the instance type
 --   builders: how many image builders there were, running or not
---   looks_a_day: how many successful looks there were a day, on average over image builders and days; of those that ran,
---     where any did
+--   looks_a_day: how many successful looks there were a day, on average over the days of image builders that may have run,
+--     or of all where none may
 --   hours_low: the least that they can have run
 --   hours_estimate: what is most likely
 --   hours_high: the most that they can have run
