@@ -190,7 +190,7 @@ def test_a_price_list_that_cannot_be_had_keeps_what_reads_it_and_nothing_else(ru
         )
     assert not result.success
     missing = {view.name for view in asset_views()} - set(materializations(result))
-    priced = {"running_cost", "volume_cost", "cost_by_day", "cost_by_month", "burn_rate"}
+    priced = {"running_cost", "volume_cost", "cost_by_day", "cost_by_month", "cost_parts", "burn_rate"}
     assert missing == {"prices"} | priced
     assert views.query(look.warehouse, "from findings").num_rows > 0
 
