@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from pipeline import contract
 from pipeline.contract import DATA_TABLES, EXTRACTS, HIVE_KEY, Table
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.folds import MANIFEST, Fold, write_manifest
+from pipeline.warehouse.folds import Fold, write_manifest
+from pipeline.warehouse.holdings import MANIFEST
 from pipeline.windows import Window
 
 ACCOUNT = "123456789012"

@@ -127,13 +127,13 @@ class Look:
             paginator = wire.paginator(options.access, target.region, target.roles)
             self._listing = Listing(paginator, options.selection, options.now, options.limits)
         self._listing.listener = slot
+        stem = pa.scalar(target.arn(""))
         for page in self._listing:
             self._failures = self._renewals = 0
             self._rest |= page.rest
             received_at = self._listing.received_at or self._started_at
-            tags = (
-                self._tagging.of(arns(page.builders, pa.scalar(target.arn(""))).to_pylist()) if self._tagging else None
-            )
+            told = arns(page.builders, stem).to_pylist() if self._tagging else []
+            tags = self._tagging.of(told) if self._tagging else None
             self.spool.write(page, received_at, tags)
             self._builders += len(page)
             options.on_page(len(page))

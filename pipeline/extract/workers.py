@@ -17,7 +17,7 @@ WAITING_PER_SLOT = 7
 
 
 _BETWEEN_CHECKS = 0.1
-"""Seconds."""
+"""Seconds between two checks that go through all looks."""
 
 
 class LookQueue:

@@ -20,15 +20,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePosixPath
 
 from pipeline.warehouse.contents import Contents
-from pipeline.warehouse.holdings import FOLD, Holdings
+from pipeline.warehouse.holdings import FOLD, MANIFEST, Holdings
 from pipeline.warehouse.raw_tables import file_literal
 from pipeline.warehouse.scan import quoted
 from pipeline.warehouse.snapshot_ids import Name, days_of, unjoined_id
 from pipeline.warehouse.storage import committed
 from pipeline.warehouse.warehouse import Warehouse
-
-MANIFEST = ".json.gz"
-"""The ending of a manifest's file."""
 
 _NAME = re.compile(rf"\d{{8}}T\d{{12}}-(?P<sum>[0-9a-f]{{16}}){re.escape(MANIFEST)}")
 """When it was written, and a digest of it."""
@@ -121,7 +118,7 @@ def newest_fold(home: Warehouse, holdings: Holdings, version: str) -> Fold | Non
             continue  # Not what was written: it means nothing.
         try:
             fold = Fold.of(gzip.decompress(content).decode())
-        except (OSError, EOFError, ValueError, KeyError, TypeError):  # Of a release that wrote others.
+        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError):  # Of a release that wrote others.
             continue
         if fold.version == version and all(
             holdings.has(f.path, f.size) for r in fold.relations.values() for f in r.files

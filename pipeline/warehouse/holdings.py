@@ -23,6 +23,9 @@ CHECKPOINTS = "_checkpoints"
 FOLD = "_fold"
 """The folder of settled history as finished rows; see `folds`."""
 
+MANIFEST = ".json.gz"
+"""The ending of the file that names the others of a fold."""
+
 FOLDERS = (CHECKPOINTS, FOLD, SCRATCH, *(table.name for table in (*TABLES, PRICES)))
 """The folders of a warehouse's own files: what else lies there, or may not be looked at, means nothing."""
 
@@ -98,7 +101,7 @@ class Holdings:
     def of_fold(self) -> list[str]:
         """The paths of the files of folded history, those first that name the others."""
         own = (path for path in self.paths if path.startswith(f"{FOLD}/"))
-        return sorted(own, key=lambda path: (not path.endswith(".json.gz"), path))
+        return sorted(own, key=lambda path: (not path.endswith(MANIFEST), path))
 
     def missing(self, tables: Iterable[Table]) -> list[str]:
         """The paths of files that commits name and that are not there.

@@ -507,3 +507,35 @@ def test_which_configuration_holds_goes_by_when_a_run_planned(tmp_path: Path) ->
         ("eu-west-1", False),
         ("us-east-1", True),
     ]
+
+
+def test_one_connection_serves_all_questions_until_files_have_come(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a"))
+    look.publish()
+    connections: list[duckdb.DuckDBPyConnection] = []
+
+    def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+        connections.append(connection)
+        return [name for (name,) in connection.sql("select name from image_builders_current order by 1").fetchall()]
+
+    with views.Answers(look.warehouse) as answers:
+        assert answers.of_now().ask(names) == answers.of_now().ask(names) == ["a"]
+        estate_of(look)[ACCOUNT, "us-east-1"].append(builder("b"))
+        look.publish()
+        assert answers.of_now().ask(names) == ["a", "b"]
+    assert connections[0] is connections[1] is not connections[2]
+
+
+def test_a_question_loads_neither_what_publishes_nor_what_folds(looker: Callable[..., Looker]) -> None:
+    look = looker(builder("a"))
+    look.publish()
+    script = (
+        "import sys; from pipeline.views import query; from pipeline.warehouse import Warehouse; "
+        "query(Warehouse(sys.argv[1]), 'select name from image_builders_current'); print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", script, look.warehouse.location]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "pipeline.views.asking" in loaded
+    others = {"boto3", "botocore", "rich", "sqlglot", "pyarrow.compute"}
+    others |= {"pipeline.warehouse.publish", "pipeline.warehouse.upkeep", "pipeline.views.folding"}
+    assert others & set(loaded) == set()

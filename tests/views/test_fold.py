@@ -273,6 +273,7 @@ DAMAGES: dict[str, Callable[[Warehouse], object]] = {
     "a manifest that is no JSON": lambda home: write_manifest(home, gzip.compress(b"{")),
     "a manifest of something else": lambda home: write_manifest(home, gzip.compress(b'{"version": 1}')),
     "a manifest that is cut": lambda home: write_manifest(home, gzip.compress(manifest(home).encode())[:-9]),
+    "a manifest that does not unpack": lambda home: write_manifest(home, gzip.compress(b"{}")[:10] + b"nonsense" * 4),
     "of another version": lambda home: write_manifest(
         home, gzip.compress(json.dumps(json.loads(manifest(home)) | {"version": "other"}).encode())
     ),
